@@ -1,0 +1,90 @@
+"""Every error that mergerscope raises on purpose, with the exit code of each.
+
+========================  =====  ==============================================
+raise                     exit   when
+========================  =====  ==============================================
+`ParameterError`          2      params.yaml holds a wrong name, type or range
+`SurveyError`             3      the survey cannot be used at all
+`TooManyRefusedError`     3      more than ``shard.max_refused`` of it is bad
+`MissingInputError`       4      an earlier stage's output is not there
+`ContractError`           5      an input exists and does not keep its contract
+`GateError`               6      a model is not good enough to be registered
+`MissingExtraError`       7      an optional package is needed and not installed
+`TrackingError`           8      the MLflow store cannot be reached or used
+========================  =====  ==============================================
+
+A message says what is wrong, where, what was got, and what to do. One bad
+image or row is no error but a `mergerscope.survey.records.Refusal`.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ContractError",
+    "GateError",
+    "MergerscopeError",
+    "MissingExtraError",
+    "MissingInputError",
+    "ParameterError",
+    "SurveyError",
+    "TooManyRefusedError",
+    "TrackingError",
+]
+
+
+class MergerscopeError(Exception):
+    """Base of every error raised on purpose; the CLI prints it without a traceback."""
+
+    exit_code = 1
+
+
+class ParameterError(MergerscopeError):
+    """A parameter has a wrong name, type or range; the message names its YAML path."""
+
+    exit_code = 2
+
+
+class SurveyError(MergerscopeError):
+    """The survey as a whole cannot be used: not found, empty, or without a known merger."""
+
+    exit_code = 3
+
+
+class TooManyRefusedError(SurveyError):
+    """A larger share of the survey was refused than the parameters allow."""
+
+
+class MissingInputError(MergerscopeError):
+    """What an earlier stage writes is not there."""
+
+    exit_code = 4
+
+    def __init__(self, path: object, made_by: str) -> None:
+        super().__init__(f"{path} is missing. It is written by `mergerscope {made_by}`: run that, or `dvc repro`.")
+
+
+class ContractError(MergerscopeError):
+    """An input exists, but it does not keep the contract of the stage that wrote it."""
+
+    exit_code = 5
+
+
+class GateError(MergerscopeError):
+    """The model is not good enough to be registered."""
+
+    exit_code = 6
+
+
+class MissingExtraError(MergerscopeError):
+    """An optional package is needed for what was asked."""
+
+    exit_code = 7
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package}. Install it with: pip install 'mergerscope[{extra}]'")
+
+
+class TrackingError(MergerscopeError):
+    """The MLflow store cannot be reached, or what it holds cannot be used."""
+
+    exit_code = 8

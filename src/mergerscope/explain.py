@@ -1,0 +1,108 @@
+"""`mergerscope params`: every setting with its value, default, range and meaning, read from the typed blocks."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mergerscope.errors import ParameterError
+from mergerscope.params import Params, load_params
+
+__all__ = ["Setting", "explain", "settings"]
+
+BOUNDS = {"gt": "> ", "ge": ">= ", "lt": "< ", "le": "<= "}
+
+
+class Setting(BaseModel):
+    """One field of ``params.yaml`` in words."""
+
+    path: str
+    value: str
+    default: str
+    allowed: str
+    meaning: str
+
+    @property
+    def block(self) -> str:
+        """The top-level block it stands in."""
+        return self.path.split(".")[0]
+
+
+def settings(params: Params) -> list[Setting]:
+    """Return every leaf of the settings, in the order of ``params.yaml``."""
+    return list(_leaves(params, Params(), ""))
+
+
+def explain(params_file: Path, block: str | None) -> None:
+    """Print a table for each block, or for ``block`` alone.
+
+    Raises:
+        ParameterError: there is no such block, or the file is wrong.
+    """
+    every = settings(load_params(params_file))
+    blocks = list(dict.fromkeys(setting.block for setting in every))
+    if block is not None and block not in blocks:
+        near = get_close_matches(block, blocks, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"the blocks are {', '.join(blocks)}."
+        raise ParameterError(f"`{block}` is no block of params.yaml; {hint}")
+    console = Console()
+    for name in [block] if block else blocks:
+        table = Table(title=name, title_justify="left", title_style="bold", header_style="dim", expand=True)
+        for heading, ratio in (("setting", 3), ("value", 2), ("default", 2), ("allowed", 3), ("meaning", 7)):
+            table.add_column(heading, ratio=ratio, overflow="fold")
+        for setting in every:
+            if setting.block == name:
+                changed = "bold yellow" if setting.value != setting.default else ""
+                row = (setting.value, setting.default, setting.allowed, setting.meaning)
+                # Text, or rich would read [0.5, 1.1] as markup
+                table.add_row(*map(Text, (setting.path.removeprefix(f"{name}."), *row)), style=changed)
+        console.print(table)
+
+
+def _leaves(block: BaseModel, default: BaseModel, prefix: str) -> list[Setting]:
+    found = []
+    for name, field in type(block).model_fields.items():
+        path = f"{prefix}{field.alias or name}"
+        value, usual = getattr(block, name), getattr(default, name)
+        if isinstance(value, BaseModel):
+            found += _leaves(value, usual, f"{path}.")
+            continue
+        found.append(
+            Setting(
+                path=path,
+                value=_shown(value),
+                default=_shown(usual),
+                allowed=_allowed(field),
+                meaning=field.description or "",
+            )
+        )
+    return found
+
+
+def _shown(value: object) -> str:
+    return f"[{', '.join(map(_shown, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def _allowed(field: FieldInfo) -> str:
+    kind: Any = field.annotation
+    if get_origin(kind) is Literal:
+        return " | ".join(map(str, get_args(kind)))
+    if get_origin(kind) is tuple:
+        return "[low, high], 0 < low <= high"
+    if get_origin(kind) in (Union, UnionType):
+        kind = next(part for part in get_args(kind) if part is not type(None))
+    limits = [f"{BOUNDS[name]}{limit:g}" for rule in field.metadata for name, limit in _limits(rule)]
+    return f"{kind.__name__} {', '.join(limits)}".strip()
+
+
+def _limits(rule: object) -> list[tuple[str, float]]:
+    """The bounds inside one piece of a field's metadata: an annotated-types rule such as ``Gt(0)``."""
+    return [(name, getattr(rule, name)) for name in BOUNDS if getattr(rule, name, None) is not None]

@@ -1,0 +1,1 @@
+"""The representation: views, encoder, objectives, training."""

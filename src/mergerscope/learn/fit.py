@@ -1,0 +1,205 @@
+"""Train an encoder: parameters and shards in, encoder and what was seen on the way out.
+
+Knows neither MLflow nor DVC, so that the stage, a sweep and the tests all call this one function.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytorch_lightning as pl
+import torch
+
+from mergerscope.errors import ContractError
+from mergerscope.learn.callbacks import EpochMonitor, OnEpoch
+from mergerscope.learn.device import pick_device
+from mergerscope.learn.encoder import Encoder, EncoderConfig, build_encoder
+from mergerscope.learn.module import EncoderModule, make_view
+from mergerscope.learn.monitoring import MonitorSet
+from mergerscope.learn.trainer import last_point, make_trainer, quiet_lightning
+from mergerscope.params import Params
+from mergerscope.progress import progress
+from mergerscope.shards.loader import EpochLoader, steps_per_epoch, training_loader
+from mergerscope.shards.manifest import Manifest
+from mergerscope.shards.reader import read_shard
+from mergerscope.survey.catalog_file import Catalog
+from mergerscope.survey.roles import REFERENCE
+
+__all__ = ["FitResult", "encoder_config", "fit", "fresh_encoder"]
+
+STATISTICS_IMAGES = 1000
+SAMPLE_GALAXIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """A trained encoder, and what was seen on the way."""
+
+    encoder: Encoder
+    history: list[dict[str, float]]
+    """One row an epoch: losses, monitors, learning rate."""
+    samples: dict[str, npt.NDArray[np.uint8]]
+    """Images as the network saw them: `views` (n, v, C, H, W), the first the original; `pairs_positive` and
+    `pairs_negative` (n, C, H, W) where the `pairs` term takes part."""
+    validation: dict[str, Any]
+    """Recall@k and average precision on validation folds of references, trained and untrained."""
+
+
+def encoder_config(params: Params, manifest: Manifest) -> EncoderConfig:
+    """Return the configuration of the network that the parameters and the shards ask for."""
+    channels, _, width = manifest.image_shape
+    return EncoderConfig(
+        depth=params.encoder.depth, width=params.encoder.width, embedding_dim=params.encoder.embedding_dim,
+        pooling=params.embed.pooling, channels=channels, image_size=width, pairs_head=params.objective.pairs.weight > 0,
+    )  # fmt: skip
+
+
+def fresh_encoder(params: Params, shards_dir: Path, manifest: Manifest) -> Encoder:
+    """Return an untrained encoder that knows the mean and spread of the survey's pixels."""
+    encoder = build_encoder(encoder_config(params, manifest), params.train.seed)
+    images = read_shard(shards_dir, manifest.shards[0].name).images[:STATISTICS_IMAGES].astype(np.float32) / 255
+    encoder.pixel_mean.copy_(torch.from_numpy(images.mean((0, 2, 3))))
+    encoder.pixel_std.copy_(torch.from_numpy(images.std((0, 2, 3))).clamp_min(1e-3))
+    return encoder
+
+
+def fit(
+    params: Params,
+    shards_dir: Path,
+    catalog: Catalog,
+    *,
+    scratch: Path | None = None,
+    on_epoch: OnEpoch | None = None,
+    description: str = "train",
+) -> FitResult:
+    """Train an encoder on the shards, without labels.
+
+    Args:
+        params: all parameters.
+        shards_dir: folder of the shards and their manifest.
+        catalog: whose roles say which galaxies are references; votes are used for nothing but monitoring.
+        scratch: where resume points are kept. A training that was killed goes on from its last whole epoch when
+            called again with equal parameters, shards and roles, and ends in the same weights.
+        on_epoch: called with the epoch (from 0) and its row of the history, also for epochs that a resumed
+            training had finished before. What it raises ends the training and is passed on.
+        description: of the progress bar.
+
+    Raises:
+        ContractError: there are too few images to train on, or none to monitor the training by.
+        ParameterError: the training diverges, or asks for a device that is not there.
+    """
+    manifest = Manifest.load(shards_dir / "manifest.json")
+    keep, images = _training_images(params, manifest, catalog)
+    batch_size = min(params.train.batch_size, images)
+    device = pick_device(params.train.device)
+    # Weights of heads, and anything a library draws by itself, must not depend on what ran before in the process.
+    pl.seed_everything(params.train.seed, verbose=False)
+    monitors = MonitorSet(params, shards_dir, manifest, catalog)
+    encoder = fresh_encoder(params, shards_dir, manifest)
+    module = EncoderModule(encoder, params, images, steps_per_epoch(images, batch_size))
+    points = None if scratch is None else _resume_points(scratch, params, manifest, catalog)
+
+    def loader(epoch: int) -> EpochLoader:
+        return training_loader(
+            shards_dir, manifest, batch_size=batch_size, seed=params.train.seed, epoch=epoch,
+            workers=params.train.workers, keep=keep,
+        )  # fmt: skip
+
+    with quiet_lightning(), progress(description, params.train.epochs * module.steps_per_epoch, "steps") as advance:
+        monitor = EpochMonitor(monitors, params.train, on_epoch, advance)
+        trainer = make_trainer(params.train, device, monitor, points)
+        trainer.fit(module, datamodule=_Epochs(loader), ckpt_path=last_point(points), weights_only=True)
+    encoder = encoder.to(device).eval()
+    monitors.fit_reduction(encoder, device)
+    validation = _validation(params, shards_dir, manifest, monitors, encoder, device)
+    samples = _samples(params, monitors)
+    if points is not None:
+        shutil.rmtree(points, ignore_errors=True)
+    return FitResult(encoder.cpu().eval(), monitor.history, samples, validation)
+
+
+class _Epochs(pl.LightningDataModule):
+    """Hands Lightning a new loader each epoch: the order depends on the epoch alone, also after a resume."""
+
+    def __init__(self, loader: Callable[[int], EpochLoader]) -> None:
+        super().__init__()
+        self._loader = loader
+
+    def train_dataloader(self) -> EpochLoader:
+        """Return the loader of the present epoch."""
+        trainer = self.trainer
+        return self._loader(0 if trainer is None else trainer.current_epoch)
+
+
+def _training_images(params: Params, manifest: Manifest, catalog: Catalog) -> tuple[frozenset[str] | None, int]:
+    """Return the ids to train on (None: all) and their number."""
+    if params.train.images == "all":
+        keep, count = None, manifest.total
+    else:
+        refused = {refusal.id for refusal in manifest.refused}
+        keep = frozenset(catalog.ids[catalog.role == REFERENCE].tolist()) - refused
+        count = len(keep)
+    if count < 2:
+        raise ContractError(
+            f"training needs at least 2 images, got {count} (train.images: {params.train.images}). "
+            "Use train.images: all, or a survey with more known mergers."
+        )
+    return keep, count
+
+
+def _resume_points(scratch: Path, params: Params, manifest: Manifest, catalog: Catalog) -> Path:
+    """Return the folder for resume points of just this training; those of any other are removed."""
+    blocks = params.model_dump(include={"views": True, "encoder": True, "objective": True, "train": True,
+                                        "embed": True, "rank": {"folds"}})  # fmt: skip
+    shards = [shard.sha256 for shard in manifest.shards]
+    digest = hashlib.sha256(json.dumps([blocks, shards], sort_keys=True).encode())
+    # Roles say what is trained on, and by what an early stop is judged.
+    for column in (catalog.ids, catalog.role, catalog.judged):
+        digest.update(column.tobytes())
+    points = scratch / digest.hexdigest()[:16]
+    for other in scratch.glob("*") if scratch.is_dir() else ():
+        if other.is_dir() and other != points:
+            shutil.rmtree(other)
+    points.mkdir(parents=True, exist_ok=True)
+    return points
+
+
+def _validation(
+    params: Params, shards_dir: Path, manifest: Manifest, monitors: MonitorSet, encoder: Encoder, device: torch.device
+) -> dict[str, Any]:
+    untrained = fresh_encoder(params, shards_dir, manifest)
+    monitors.fit_reduction(untrained, device)
+    return {
+        "trained": monitors.judge(encoder, device),
+        "untrained": monitors.judge(untrained, device),
+        "k": monitors.k,
+        "folds": params.rank.folds,
+        "references": len(monitors.references),
+        "pool": len(monitors.pool),
+    }
+
+
+def _samples(params: Params, monitors: MonitorSet) -> dict[str, npt.NDArray[np.uint8]]:
+    """Draw views of some galaxies just as training does."""
+    generator = torch.Generator().manual_seed(params.train.seed)
+    # At random: neighbours in the catalogue often come from one corner of a survey.
+    chosen = torch.randperm(len(monitors.images), generator=generator)[:SAMPLE_GALAXIES]
+    originals = torch.from_numpy(monitors.images[chosen.numpy()]).float() / 255
+
+    def pixels(x: torch.Tensor) -> npt.NDArray[np.uint8]:
+        return (x * 255).round().to(torch.uint8).numpy()
+
+    drawn = [make_view("view", originals, params, generator) for _ in range(5)]
+    samples = {"views": pixels(torch.stack([originals, *drawn], 1))}
+    if params.objective.pairs.weight > 0:
+        samples["pairs_positive"] = pixels(make_view("pair", originals, params, generator))
+        samples["pairs_negative"] = pixels(make_view("single", originals, params, generator))
+    return samples

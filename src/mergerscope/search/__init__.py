@@ -1,0 +1,1 @@
+"""From embeddings and known mergers to a ranked and judged list."""

@@ -1,0 +1,29 @@
+"""Which unlabelled galaxies stand for the background where not all of them can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mergerscope.search.store import EmbeddingStore
+
+__all__ = ["BACKGROUND", "sample_background"]
+
+BACKGROUND = 5000
+"""Galaxies that stand for all of them where each row is compared with each; more cost time and change little."""
+
+SEED = 20260
+
+
+def sample_background(store: EmbeddingStore, references: Any, count: int) -> np.ndarray[Any, Any]:
+    """Return at most ``count`` row numbers that are not references, ascending, the same ones at every call.
+
+    Unlabelled mergers are among them at the rate of the survey: nobody knows which they are.
+    """
+    is_background = np.ones(store.size, bool)
+    is_background[np.asarray(references, dtype=np.int64)] = False
+    rows = np.flatnonzero(is_background)
+    if len(rows) <= count:
+        return rows
+    return np.sort(np.random.default_rng(SEED).choice(rows, count, replace=False))

@@ -1,0 +1,110 @@
+"""What the catalogue knows of each embedded galaxy, and who is ranked against whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from mergerscope.errors import ContractError
+from mergerscope.search.bootstrap import Split
+from mergerscope.survey.catalog_file import Catalog
+from mergerscope.survey.roles import HIDDEN, POOL, REFERENCE, assign_roles
+
+__all__ = ["Labels"]
+
+Array = np.ndarray[Any, Any]
+
+FEW_JUDGED = 50
+"""With fewer judged galaxies in the pool, a validation takes the unjudged ones for negatives as well."""
+
+SEED_STEP = 1_000_003
+"""Between the seeds of the further splits: large, so that they do not meet the catalogue's own of another seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Columns over the N rows of an embedding store.
+
+    Attributes:
+        rows: (N,) row of each galaxy in the catalogue.
+        known: (N,) bool, known mergers.
+        vote: (N,) of the target column, NaN where nobody voted.
+        role: (N,) the catalogue's own.
+    """
+
+    rows: Array
+    known: Array
+    vote: Array
+    role: Array
+
+    @classmethod
+    def of(cls, catalog: Catalog, ids: Array) -> Self:
+        """Look up each id.
+
+        Raises:
+            ContractError: an id is not in the catalogue.
+        """
+        rows = np.searchsorted(catalog.ids, ids).clip(max=max(0, len(catalog) - 1))
+        wrong = ids[catalog.ids[rows] != ids] if len(catalog) else ids
+        if len(wrong):
+            raise ContractError(f"{len(wrong)} embedded galaxies are not in the catalogue, the first is {wrong[0]}. "
+                                "Run `dvc repro`, which makes both anew.")
+        return cls(rows, catalog.known_merger[rows], catalog.vote[rows], catalog.role[rows])
+
+    @property
+    def references(self) -> Array:
+        """Row numbers of the catalogue's references."""
+        return np.flatnonzero((self.role == REFERENCE) & self.known)
+
+    @property
+    def all_known(self) -> Array:
+        """Row numbers of all known mergers."""
+        return np.flatnonzero(self.known)
+
+    def negatives(self, unknown: str) -> Array:
+        """Row numbers of the pool galaxies that count as no mergers.
+
+        Args:
+            unknown: what galaxies without a vote are: ``leave_out`` or ``negative``.
+        """
+        judged = np.isfinite(self.vote) if unknown == "leave_out" else np.ones(len(self.vote), bool)
+        return np.flatnonzero((self.role == POOL) & judged)
+
+    def validation_pool(self) -> Array:
+        """Row numbers of the galaxies among which held-out references are searched: the judged ones of the pool.
+
+        Where these are too few, all of the pool. No merger, hidden or not, is among the judged ones.
+        """
+        judged = self.negatives("leave_out")
+        return judged if len(judged) >= FEW_JUDGED else self.negatives("negative")
+
+    def not_hidden(self) -> Array:
+        """Row numbers of all galaxies but the hidden mergers."""
+        return np.flatnonzero(self.role != HIDDEN)
+
+    def splits(self, catalog: Catalog, count: int, seed: int, hidden_fraction: float, unknown: str) -> list[Split]:
+        """Return ``count`` splits: the catalogue's own roles, then others of the same rule with other seeds.
+
+        Further splits cover the same galaxies: known mergers change sides, the negatives are the same.
+        """
+        splits = [self._split(self.role, unknown)]
+        for number in range(1, count):
+            flags: Sequence[bool] = catalog.known_merger.tolist()
+            roles = assign_roles(
+                catalog.ids.tolist(), flags, catalog.pixel_digest.tolist(), seed + SEED_STEP * number, hidden_fraction
+            )
+            splits.append(self._split(np.asarray(roles)[self.rows], unknown))
+        return splits
+
+    def _split(self, role: Array, unknown: str) -> Split:
+        hidden = np.flatnonzero((role == HIDDEN) & self.known)
+        listed = np.concatenate([hidden, self.negatives(unknown)])
+        return Split(
+            references=np.flatnonzero((role == REFERENCE) & self.known),
+            listed=listed,
+            positive=np.arange(len(listed)) < len(hidden),
+            grades=np.nan_to_num(self.vote[listed]),
+        )

@@ -1,0 +1,24 @@
+"""Mean cosine similarity after the mean of the survey is taken off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from mergerscope.params import RankParams
+from mergerscope.search.moments import pool_moments
+from mergerscope.search.similarity import affine, cosine_to, mean_direction
+from mergerscope.search.store import EmbeddingStore
+from mergerscope.search.stream import score_blocks
+
+__all__ = ["score"]
+
+Array = np.ndarray[Any, Any]
+
+def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Array:
+    """Score all rows by their mean cosine similarity to the references, seen from the middle of the survey."""
+    move = affine(pool_moments(store))
+    direction = mean_direction(move(torch.from_numpy(store.rows(references))))
+    return score_blocks(store, lambda start, block: cosine_to(direction, move(block)))

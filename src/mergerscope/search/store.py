@@ -1,0 +1,249 @@
+"""Embeddings on disk or in memory, read block by block as float32."""
+
+from __future__ import annotations
+
+import json
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from mergerscope.errors import ContractError, MissingInputError
+
+__all__ = ["EmbeddingStore", "block_rows"]
+
+Array = np.ndarray[Any, Any]
+
+AGAIN = "Run `mergerscope embed` again."
+
+BLOCK_VALUES = 1 << 19
+"""Values of one block: 1 MB as float16 and 2 MB as float32 stay in a core's share of the cache."""
+
+
+def block_rows(dim: int) -> int:
+    """Return how many rows of ``dim`` values make one block."""
+    return max(64, BLOCK_VALUES // dim)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Consecutive rows that lie together: in one array in memory, or in one file from byte ``offset`` on."""
+
+    start: int
+    count: int
+    dim: int
+    source: Array | Path
+    offset: int = 0
+
+    def pick(self, rows: Array) -> Array:
+        """Return some rows, counted from the first one here, in the order asked for."""
+        if not isinstance(self.source, Path):
+            return np.asarray(self.source[rows])
+        # One read a run of neighbours: through a memory map each row would cost a page fault of tens of microseconds.
+        wanted, place = np.unique(rows, return_inverse=True)
+        dim = self.dim
+        half = np.empty((len(wanted), dim), np.float16)
+        starts = np.flatnonzero(np.diff(wanted, prepend=-2) != 1)
+        with _opened(self.source) as file:
+            for start, stop in zip(starts, np.append(starts[1:], len(wanted)), strict=True):
+                _fill(half[start:stop], file, self.offset + int(wanted[start]) * dim * half.itemsize, self.source)
+        return half[place]
+
+
+@dataclass(slots=True)
+class BlockBuffer:
+    """Memory that one reader uses again for each block of at most ``rows`` rows."""
+
+    rows: int
+    dim: int
+    half: Array = field(init=False)
+    full: torch.Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.half = np.empty((self.rows, self.dim), np.float16)
+        self.full = torch.empty((self.rows, self.dim), dtype=torch.float32)
+
+
+class EmbeddingStore:
+    """N embeddings of D numbers with their ids, in a fixed order.
+
+    Files are float16. They are read with ``pread`` into buffers that are used again, and not through memory maps,
+    whose pages would count as memory of the process: a pass over a billion rows holds a few megabytes.
+
+    Attributes:
+        ids: (N,) galaxy ids.
+        dim: D.
+        pairs_logit: (N,) float32 logits of the `pairs` head (larger: more like a merger), or None.
+    """
+
+    def __init__(self, ids: Array, dim: int, parts: list[_Part], pairs_logit: Array | None) -> None:
+        self.ids = ids
+        self.dim = dim
+        self.pairs_logit = pairs_logit
+        self._parts = parts
+        self._row_by_id: dict[str, int] | None = None
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open the folder that `mergerscope embed` writes.
+
+        Raises:
+            MissingInputError: there is no ``meta.json``.
+            ContractError: files, ids, shapes and counts do not fit together.
+        """
+        meta_path = folder / "meta.json"
+        if not meta_path.is_file():
+            raise MissingInputError(meta_path, "embed")
+        meta = json.loads(meta_path.read_text(encoding="utf-8"))
+        files = sorted(path for path in folder.glob("shard-*.npy") if not path.name.endswith(".pairs.npy"))
+        parts: list[_Part] = []
+        ids: list[str] = []
+        logits: list[Array] = []
+        for path in files:
+            part, part_ids, part_logits = _open_shard(path, start=len(ids), dim=int(meta["dim"]))
+            parts.append(part)
+            ids.extend(part_ids)
+            logits.extend([] if part_logits is None else [part_logits])
+        if not parts or len(ids) != meta["total"]:
+            raise ContractError(f"{folder}: meta.json counts {meta['total']} embeddings, found {len(ids)}. {AGAIN}")
+        if logits and len(logits) != len(parts):
+            raise ContractError(f"{folder}: {len(logits)} of {len(parts)} shards have .pairs.npy. {AGAIN}")
+        return cls(np.asarray(ids, dtype=np.str_), int(meta["dim"]), parts, np.concatenate(logits) if logits else None)
+
+    @classmethod
+    def from_array(cls, ids: Any, array: Any, pairs_logit: Any = None) -> Self:
+        """Wrap an (N, D) array in memory; float32 and float16 are used as they are.
+
+        Raises:
+            ContractError: the lengths differ or the array is not of two dimensions.
+        """
+        values = np.asarray(array)
+        if values.dtype not in (np.float16, np.float32):
+            values = values.astype(np.float32)
+        names = np.asarray(ids, dtype=np.str_)
+        if values.ndim != 2 or len(values) != len(names):
+            raise ContractError(f"embeddings of shape {values.shape} do not go with {len(names)} ids.")
+        logit = None if pairs_logit is None else np.asarray(pairs_logit, np.float32)
+        if logit is not None and logit.shape != names.shape:
+            raise ContractError(f"pairs logits of shape {logit.shape} do not go with {len(names)} ids.")
+        part = _Part(0, len(values), values.shape[1], np.ascontiguousarray(values))
+        return cls(names, part.dim, [part], logit)
+
+    @property
+    def size(self) -> int:
+        """N."""
+        return len(self.ids)
+
+    def buffer(self, rows: int | None = None) -> BlockBuffer:
+        """Return memory for `read`, of one default block unless told."""
+        return BlockBuffer(rows or block_rows(self.dim), self.dim)
+
+    def read(self, start: int, stop: int, buffer: BlockBuffer) -> torch.Tensor:
+        """Return rows ``start`` to ``stop`` as a float32 tensor, valid until ``buffer`` is used again.
+
+        Safe to call from several threads, each with its own buffer.
+        """
+        out = buffer.full[: stop - start]
+        first = bisect_right(self._parts, start, key=lambda part: part.start) - 1
+        for part in self._parts[max(0, first) :]:
+            low, high = max(start, part.start), min(stop, part.start + part.count)
+            if part.start >= stop:
+                break
+            if low >= high:
+                continue
+            target = out[low - start : high - start]
+            if isinstance(part.source, Path):
+                half = buffer.half[: high - low]
+                with _opened(part.source) as file:
+                    offset = part.offset + (low - part.start) * self.dim * half.itemsize
+                    _fill(half, file, offset, part.source)
+                # torch converts half to float with vector instructions, about ten times as fast as NumPy.
+                target.copy_(torch.from_numpy(half))
+            else:
+                target.numpy()[...] = part.source[low - part.start : high - part.start]
+        return out
+
+    def blocks(self, rows: Any = None) -> Iterator[tuple[int, Array]]:
+        """Yield ``(start, block)`` over all rows, or over the given row numbers, in order.
+
+        ``block`` is float32 (b, D), and ``start`` counts from 0 in what was asked for. The memory of a block is
+        used again for the next one: copy what is to be kept.
+        """
+        step = block_rows(self.dim)
+        if rows is not None:
+            picked = np.asarray(rows)
+            for start in range(0, len(picked), step):
+                yield start, self.rows(picked[start : start + step])
+            return
+        buffer = self.buffer()
+        for start in range(0, self.size, step):
+            yield start, self.read(start, min(self.size, start + step), buffer).numpy()
+
+    def rows(self, indices: Any) -> Array:
+        """Return the embeddings of the given row numbers, float32 (m, D), in that order."""
+        picked = np.asarray(indices, dtype=np.int64)
+        out = np.empty((len(picked), self.dim), np.float32)
+        part_of = np.searchsorted([part.start for part in self._parts], picked, side="right") - 1
+        for number in np.unique(part_of):
+            inside = np.flatnonzero(part_of == number)
+            out[inside] = self._parts[number].pick(picked[inside] - self._parts[number].start)
+        return out
+
+    def subset(self, indices: Any) -> EmbeddingStore:
+        """Return the given rows as a store of their own, in memory."""
+        picked = np.asarray(indices, dtype=np.int64)
+        logit = None if self.pairs_logit is None else self.pairs_logit[picked]
+        return EmbeddingStore.from_array(self.ids[picked], self.rows(picked), logit)
+
+    def index_of(self, ids: Any) -> Array:
+        """Return the row number of each id.
+
+        Raises:
+            ContractError: an id has no embedding.
+        """
+        if self._row_by_id is None:
+            self._row_by_id = {name: row for row, name in enumerate(self.ids.tolist())}
+        known = self._row_by_id
+        wanted = [str(name) for name in ids]
+        missing = [name for name in wanted if name not in known]
+        if missing:
+            raise ContractError(f"{len(missing)} ids have no embedding, the first is {missing[0]!r}. {AGAIN}")
+        return np.asarray([known[name] for name in wanted], dtype=np.int64)
+
+
+def _open_shard(path: Path, start: int, dim: int) -> tuple[_Part, list[str], Array | None]:
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    ids = path.with_suffix(".ids.txt").read_text(encoding="utf-8").splitlines()
+    if array.shape != (len(ids), dim) or array.dtype != np.float16 or not array.flags.c_contiguous:
+        raise ContractError(f"{path}: expected float16 ({len(ids)}, {dim}), got {array.dtype} {array.shape}. {AGAIN}")
+    logit_path = path.with_suffix(".pairs.npy")
+    logits = np.load(logit_path, allow_pickle=False).astype(np.float32) if logit_path.is_file() else None
+    if logits is not None and logits.shape != (len(ids),):
+        raise ContractError(f"{logit_path}: expected ({len(ids)},), got {logits.shape}. {AGAIN}")
+    return _Part(start, len(ids), dim, path, int(array.offset)), ids, logits
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    # Opened for each read: a survey may have more shards than a process may have files open.
+    file = os.open(path, os.O_RDONLY)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _fill(half: Array, file: int, offset: int, path: Path) -> None:
+    view = half.data.cast("B")
+    done = 0
+    while done < len(view):
+        got = os.preadv(file, [view[done:]], offset + done)
+        if got == 0:
+            raise ContractError(f"{path} became shorter while it was read. {AGAIN}")
+        done += got

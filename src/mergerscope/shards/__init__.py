@@ -1,0 +1,1 @@
+"""Galaxies to WebDataset shards and back."""

@@ -1,0 +1,92 @@
+"""`mergerscope summary`: the few figures that a user wants to see after a run, on a terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.paths import Paths
+
+__all__ = ["print_summary", "summary_table"]
+
+UNKNOWN: dict[str, float | None] = {"value": None}
+
+NAMES = {
+    "rgb_pixels": "RGB pixels",
+    "pca_pixels": "PCA of pixels",
+    "untrained": "untrained encoder",
+    "moco_references": "MoCo v2, references",
+    "trained": "trained: selected",
+}
+
+
+def print_summary(paths: Paths) -> None:
+    """Print the table and where the report is.
+
+    Raises:
+        MissingInputError: `evaluate` has not run.
+        ContractError: its metrics lack what is needed.
+    """
+    file = paths.evaluate_results / "metrics.json"
+    if not file.is_file():
+        raise MissingInputError(file, made_by="evaluate")
+    try:
+        table = summary_table(json.loads(file.read_text(encoding="utf-8")))
+    except (KeyError, ValueError, TypeError, StopIteration) as error:
+        raise ContractError(f"{file} is no table to sum up ({error!r}): run `mergerscope evaluate` again.") from error
+    console = Console()
+    console.print(table)
+    for what, path in (("report", paths.report), ("candidates", paths.rank_results / "candidates.csv")):
+        if path.is_file():
+            console.print(f"{what}: {path}", soft_wrap=True, highlight=False, markup=False)
+
+
+def summary_table(metrics: dict[str, Any]) -> Table:
+    """Return chance, the best row of each baseline and the selected row, from ``results/evaluate/metrics.json``."""
+    rows = metrics["rows"]
+    selected = next(row for row in rows if row["selected"])
+    k = _shown_k(selected)
+    table = Table(
+        title=f"{metrics['hidden']} hidden mergers among {metrics['pool']} galaxies",
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        caption="of each baseline its best ranker; selected: chosen over references alone",
+        caption_justify="left",
+    )
+    table.add_column("encoder", no_wrap=True)
+    table.add_column("ranker", no_wrap=True)
+    for heading in ("average precision", f"recall at {k}"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    chance = {"value": metrics["chance"] if metrics["hidden"] else None}
+    recall = {"value": min(1.0, k / metrics["pool"]) if metrics["hidden"] else None}
+    table.add_row("chance", "", _interval(chance), _interval(recall))
+    for encoder, name in NAMES.items():
+        mine = [row for row in rows if row["encoder"] == encoder and not row["selected"]]
+        if mine and encoder != "trained":
+            best = max(mine, key=lambda row: row["average_precision"]["value"] or 0.0)
+            table.add_row(name, best["ranker"], *_figures(best, k))
+    table.add_row(NAMES["trained"], selected["ranker"], *_figures(selected, k), style="bold")
+    return table
+
+
+def _shown_k(row: dict[str, Any]) -> int:
+    """The k to show: 100, or the largest below it where the list is shorter."""
+    return max((int(k) for k in row["recall_at"] if int(k) <= 100), default=100)
+
+
+def _figures(row: dict[str, Any], k: int) -> tuple[str, str]:
+    return _interval(row["average_precision"]), _interval(row["recall_at"].get(str(k), UNKNOWN))
+
+
+def _interval(figure: dict[str, float | None]) -> str:
+    if figure["value"] is None:
+        return "-"
+    text = f"{figure['value']:.2f}"
+    if figure.get("low") is not None and figure.get("high") is not None:
+        text += f" [{figure['low']:.2f}, {figure['high']:.2f}]"
+    return text

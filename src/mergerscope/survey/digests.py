@@ -1,0 +1,89 @@
+"""A digest of each image's pixels, by which the same picture under two ids is found."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from mergerscope.progress import progress
+from mergerscope.survey.decode import Pixels, decode_rgb
+from mergerscope.survey.images import ImageStore
+from mergerscope.survey.records import ImageRefusedError
+
+__all__ = ["pixel_digest", "pixel_digests", "worker_count"]
+
+CHUNK = 64
+INLINE = 512
+"""Up to so many images, starting processes takes longer than decoding."""
+
+_store: ImageStore | None = None  # of a worker process, opened once: listing a big zip takes a second
+
+
+def worker_count(requested: int) -> int:
+    """Return the number of processes for ``shard.workers``: 0 means one a core that this process may use."""
+    if requested:
+        return requested
+    # A container or batch system often grants fewer cores than the machine has; macOS cannot say.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pixel_digest(pixels: Pixels) -> str:
+    """Return 32 hex digits that are equal for equal (H, W, 3) pixels."""
+    # SHA-256 has instructions of its own on today's processors: twice as fast as BLAKE2 there.
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()[:32]
+
+
+def pixel_digests(root: Path, images: Sequence[str], workers: int = 0) -> list[str | None]:
+    """Decode every image and return its digest, in order; None where it cannot be decoded.
+
+    Args:
+        root: of the survey.
+        images: references, as `ImageStore.read` takes them.
+        workers: processes; 0 means one a core.
+    """
+    chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
+    workers = min(worker_count(workers), len(chunks))
+    digests: list[str | None] = []
+    with progress("catalog: reading images", total=len(images), unit="images") as advance:
+        if workers <= 1 or len(images) <= INLINE:
+            with ImageStore.open(root) as store:
+                for chunk in chunks:
+                    digests += _digest_chunk(store, chunk)
+                    advance(len(chunk))
+            return digests
+        # spawn: the progress bar and Arrow have threads, and a fork of a process with threads may hang.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(root,)) as pool:
+            for found in pool.map(_digest_in_worker, chunks):
+                digests += found
+                advance(len(found))
+    return digests
+
+
+def _start_worker(root: Path) -> None:
+    global _store
+    _store = ImageStore.open(root)
+
+
+def _digest_in_worker(images: Sequence[str]) -> list[str | None]:
+    assert _store is not None
+    return _digest_chunk(_store, images)
+
+
+def _digest_chunk(store: ImageStore, images: Sequence[str]) -> list[str | None]:
+    return [_digest(store, image) for image in images]
+
+
+def _digest(store: ImageStore, image: str) -> str | None:
+    try:
+        return pixel_digest(decode_rgb(store.read(image)))
+    except ImageRefusedError:
+        return None

@@ -1,0 +1,69 @@
+"""Who is a reference, who is hidden, who is in the pool.
+
+A galaxy is a *known merger* where its vote lies above the threshold. Of the known mergers, a seeded hash of the id
+hides some (`hidden`, the positives of `evaluate`); the rest are `reference`; every other galaxy is `pool`. The hash
+of an id depends on nothing else, so roles stay where they are when rows are added.
+
+**Equal pixels are one galaxy.** All rows whose images have equal pixels share a role. When one of them is a known
+merger, all of them take the role of the smallest id *among those that are known mergers*: so no picture of a hidden
+merger is a reference, and none sits in the pool, where it would count as a false alarm and be ranked first. (Were
+the smallest id of all of them taken, an unlabelled duplicate that is added later could move a role.)
+
+**There is always a reference** when there is a known merger: if the hash hides all of them, the one with the largest
+hash becomes the reference. Only that one may move when mergers are added. References whose image cannot be decoded do
+not count, for the shard stage will refuse them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+__all__ = ["HIDDEN", "POOL", "REFERENCE", "ROLES", "assign_roles", "hash_uniform"]
+
+REFERENCE = "reference"
+HIDDEN = "hidden"
+POOL = "pool"
+ROLES = (REFERENCE, HIDDEN, POOL)
+
+
+def hash_uniform(seed: int, identity: str) -> float:
+    """Return a number in [0, 1) that depends on ``seed`` and ``identity`` alone, as if drawn uniformly."""
+    digest = hashlib.blake2b(f"{seed}:{identity}".encode(), digest_size=8).digest()
+    return (int.from_bytes(digest, "big") >> 11) / 2**53  # the 53 bits that a double holds exactly: never 1
+
+
+def assign_roles(
+    ids: Sequence[str],
+    known_merger: Sequence[bool],
+    pixel_digests: Sequence[str | None],
+    seed: int,
+    hidden_fraction: float,
+) -> list[str]:
+    """Return the role of each galaxy.
+
+    Args:
+        ids: unique.
+        known_merger: whether its vote lies above the threshold.
+        pixel_digests: equal for equal images; None or empty where the image cannot be decoded, which equals none.
+        seed: another seed is another split.
+        hidden_fraction: expected share of the known mergers that is hidden, in [0, 1).
+
+    Returns:
+        One of `ROLES` for each id.
+    """
+    # A picture is named by its digest; an undecodable image is a picture of its own, named by its id.
+    pictures = [digest or f"id:{identity}" for identity, digest in zip(ids, pixel_digests, strict=True)]
+    keys: dict[str, str] = {}
+    decodable: set[str] = set()
+    for identity, known, picture, digest in zip(ids, known_merger, pictures, pixel_digests, strict=True):
+        if known:
+            keys[picture] = min(identity, keys.get(picture, identity))
+            if digest:
+                decodable.add(picture)
+    drawn = {picture: hash_uniform(seed, key) for picture, key in keys.items()}
+    roles = {picture: HIDDEN if value < hidden_fraction else REFERENCE for picture, value in drawn.items()}
+    usable = decodable or drawn.keys()
+    if drawn and not any(roles[picture] == REFERENCE for picture in usable):
+        roles[max(usable, key=lambda picture: (drawn[picture], picture))] = REFERENCE
+    return [roles.get(picture, POOL) for picture in pictures]

@@ -1,0 +1,156 @@
+"""A survey's table as rows of text, whether it is a CSV, a CSV in a zip or a Parquet file.
+
+Everything is text until `fields` has judged it, so that one rule holds for all three and an id is never converted
+on the way.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mergerscope.errors import SurveyError
+from mergerscope.survey.archive import DAMAGE, Archive, is_hidden
+from mergerscope.survey.records import ImageRefusedError
+
+__all__ = ["Row", "TableFile"]
+
+MAX_TABLE_BYTES = 16 * 2**30
+"""Of a zipped table, unpacked; it is read as a stream."""
+BATCH_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it stands in the file."""
+
+    source: str
+    """``catalog.csv:17``, the number being the line."""
+    cells: list[str]
+    """As many as the header has, unless the row is broken."""
+
+
+class TableFile:
+    """A table on disk that can be gone through more than once; only a few rows are in memory at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the header of ``path``: ``.csv``, ``.zip`` holding one CSV, or ``.parquet``.
+
+        Raises:
+            SurveyError: unreadable, not UTF-8, empty, or with a repeated column name.
+        """
+        self.path = path
+        self.name = path.name
+        self.columns = self._parquet_columns() if path.suffix == ".parquet" else self._csv_columns()
+        repeated = sorted({column for column in self.columns if self.columns.count(column) > 1})
+        if repeated:
+            raise SurveyError(f"{path} names columns more than once: {', '.join(repeated)}. Rename them.")
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows in file order; blank lines are none.
+
+        Raises:
+            SurveyError: the file cannot be read to its end.
+        """
+        return self._parquet_rows() if self.path.suffix == ".parquet" else self._csv_rows()
+
+    def index(self, column: str) -> int:
+        """Return the position of a column that is known to exist."""
+        return self.columns.index(column)
+
+    def _csv_columns(self) -> list[str]:
+        with self._csv_lines() as lines:
+            header = next(lines, None)
+        if not header:
+            raise SurveyError(f"{self.path} is empty: its first line must name the columns.")
+        return header[1]
+
+    def _csv_rows(self) -> Iterator[Row]:
+        with self._csv_lines() as lines:
+            next(lines)
+            for number, cells in lines:
+                if cells:
+                    yield Row(f"{self.name}:{number}", cells)
+
+    @contextmanager
+    def _csv_lines(self) -> Iterator[Iterator[tuple[int, list[str]]]]:
+        line = 0
+        try:
+            with self._text() as text:
+                # strict: an unclosed quote would otherwise swallow the rest of the file into one cell.
+                reader = csv.reader(text, strict=True)
+
+                def numbered() -> Iterator[tuple[int, list[str]]]:
+                    nonlocal line
+                    for cells in reader:
+                        line = reader.line_num
+                        yield line, cells
+
+                yield numbered()
+        except UnicodeDecodeError as error:
+            raise SurveyError(
+                f"{self.path} is not UTF-8 (byte {error.object[error.start]:#04x} after line {line}). Save it as UTF-8."
+            ) from None
+        except csv.Error as error:
+            raise SurveyError(f"{self.path} breaks off after line {line}: {error}. Look for a stray quote.") from None
+        except ImageRefusedError as refused:
+            raise SurveyError(f"{self.path} cannot be unpacked ({refused.reason}: {refused.detail}).") from None
+        except DAMAGE as error:
+            raise SurveyError(f"{self.path} cannot be read after line {line}: {error}.") from None
+
+    @contextmanager
+    def _text(self) -> Iterator[TextIO]:
+        # utf-8-sig also reads plain UTF-8, and takes off the mark that Excel puts in front.
+        if self.path.suffix == ".zip":
+            with (
+                Archive(self.path, MAX_TABLE_BYTES) as archive,
+                archive.open(self._member(archive)) as stream,
+                io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text,
+            ):
+                yield text
+        else:
+            with self.path.open(encoding="utf-8-sig", newline="") as text:
+                yield text
+
+    def _member(self, archive: Archive) -> str:
+        tables = [name for name in archive.members if name.endswith(".csv") and not is_hidden(name)]
+        if len(tables) != 1:
+            raise SurveyError(f"{self.path} must hold exactly one .csv; it holds {len(tables)}: {tables[:5]}.")
+        return tables[0]
+
+    def _parquet_columns(self) -> list[str]:
+        try:
+            return list(pq.read_schema(self.path).names)
+        except (pa.ArrowException, OSError) as error:
+            raise SurveyError(f"{self.path} cannot be read as Parquet: {error}.") from None
+
+    def _parquet_rows(self) -> Iterator[Row]:
+        number = 0
+        try:
+            with pq.ParquetFile(self.path) as file:
+                for batch in file.iter_batches(BATCH_ROWS):
+                    for cells in zip(*(_as_text(column) for column in batch.columns), strict=True):
+                        number += 1
+                        yield Row(f"{self.name}:{number}", list(cells))
+        except (pa.ArrowException, OSError) as error:
+            raise SurveyError(f"{self.path} cannot be read after row {number}: {error}.") from None
+
+
+def _as_text(column: pa.Array) -> list[str]:
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())  # a yes-no column is a vote of 0 or 1
+    try:
+        text = column.cast(pa.string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return [f"<{column.type}>"] * len(column)  # a list or picture: no column of ours, and no number
+    filled: list[str] = pc.fill_null(text, "").to_pylist()
+    return filled

@@ -1,0 +1,92 @@
+"""The catalogue in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from mergerscope.survey.catalog import CatalogResult
+from mergerscope.survey.refusals import count_reasons
+from mergerscope.survey.roles import POOL, ROLES
+
+__all__ = ["describe", "summarise"]
+
+EXAMPLES = 20
+"""Groups of duplicates that the summary names, and ids of each."""
+COLUMNS_SHOWN = 5
+PLACEHOLDER = 10
+"""So many galaxies with one picture are hardly one galaxy: rather a picture that says "no image"."""
+
+
+def summarise(result: CatalogResult) -> dict[str, Any]:
+    """Return what ``results/catalog/summary.json`` holds.
+
+    ``rows + images_without_row == galaxies + refused``, and the three roles add up to ``galaxies``.
+    """
+    table = result.table
+    known, roles = table["known_merger"].to_pylist(), table["role"].to_pylist()
+    digests = table["pixel_digest"].to_pylist()
+    by_role = Counter(roles)
+    return {
+        "format": result.format,
+        "target": {"column": result.target.column, "threshold": result.target.threshold},
+        "rows": result.rows,
+        "images_without_row": result.images_without_row,
+        "galaxies": table.num_rows,
+        "refused": len(result.refused),
+        "reasons": count_reasons(result.refused),
+        "judged": sum(table["judged"].to_pylist()),
+        "known_mergers": sum(known),
+        "roles": {role: by_role[role] for role in ROLES},
+        "with_position": table.num_rows - table["ra_deg"].null_count,
+        "undecodable": digests.count(None),
+        "duplicates": _duplicates(table["id"].to_pylist(), digests, roles, known),
+        "vote_columns": list(result.vote_columns),
+        "ignored_columns": result.ignored_columns,
+        "notes": list(result.notes),
+    }
+
+
+def describe(summary: dict[str, Any]) -> list[str]:
+    """Return the summary as the few lines that a user reads on the terminal."""
+    roles, twins = summary["roles"], summary["duplicates"]
+    lines: list[str] = [
+        f"{summary['galaxies']} galaxies ({summary['format']}): {summary['known_mergers']} known mergers of "
+        f"{summary['judged']} judged; {roles['reference']} references, {roles['hidden']} hidden, {roles['pool']} pool"
+    ]
+    if summary["refused"]:
+        reasons = ", ".join(f"{count} x {reason}" for reason, count in summary["reasons"].items())
+        lines.append(f"{summary['refused']} refused ({reasons})")
+    if summary["undecodable"]:
+        lines.append(f"{summary['undecodable']} images cannot be decoded and will be refused by the shard stage")
+    if twins["groups"]:
+        lines.append(f"{twins['galaxies']} galaxies share their image with another, in {twins['groups']} groups")
+    if twins["largest"] >= PLACEHOLDER:
+        lines.append(f"{twins['largest']} galaxies have one and the same image: if it stands for a missing one, "
+                     "take those rows out")  # fmt: skip
+    ignored = [f"column {name} is left out: {why}" for name, why in summary["ignored_columns"].items()]
+    lines += ignored[:COLUMNS_SHOWN]
+    if len(ignored) > COLUMNS_SHOWN:
+        lines.append(f"{len(ignored) - COLUMNS_SHOWN} more columns are left out, see results/catalog/summary.json")
+    lines += summary["notes"]
+    return lines
+
+
+def _duplicates(
+    ids: list[str], digests: list[str | None], roles: list[str], known: list[bool]
+) -> dict[str, Any]:
+    by_digest: dict[str, list[str]] = defaultdict(list)
+    for identity, digest in zip(ids, digests, strict=True):
+        if digest:
+            by_digest[digest].append(identity)
+    groups = [group for group in by_digest.values() if len(group) > 1]
+    return {
+        "groups": len(groups),
+        "galaxies": sum(map(len, groups)),
+        "largest": max(map(len, groups), default=0),
+        # Without a merger vote of their own, but with the pixels, and so the role, of a known merger.
+        "twins_of_known_mergers": sum(
+            role != POOL and not is_known for role, is_known in zip(roles, known, strict=True)
+        ),
+        "examples": [group[:EXAMPLES] for group in groups[:EXAMPLES]],
+    }

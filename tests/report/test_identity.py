@@ -1,0 +1,38 @@
+import subprocess
+
+from ruamel.yaml import YAML
+
+from mergerscope.params import parse_params
+from mergerscope.report.identity import settings_text, source_commit, versions
+
+
+def test_settings_read_back_as_they_are(made):
+    params = made.made_params(rank={"ranker": "lda"})
+    tree = YAML(typ="safe", pure=True).load(settings_text(params))
+    assert parse_params(tree) == params
+
+
+def test_versions_name_the_package_and_what_it_stands_on():
+    names = [name for name, _ in versions()]
+    assert names[:2] == ["mergerscope", "Python"]
+    assert {"torch", "numpy"} <= set(names)
+
+
+def test_source_commit_is_the_last_one_that_changed_the_source(tmp_path):
+    def git(*words):
+        who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+        done = subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    assert source_commit(tmp_path) is None
+    git("init", "-q")
+    (tmp_path / "params.yaml").write_text("a: 1\n")
+    git("add", ".")
+    git("commit", "-q", "-m", "settings")
+    first = git("rev-parse", "HEAD")
+    (tmp_path / "dvc.lock").write_text("lock\n")
+    git("add", ".")
+    git("commit", "-q", "-m", "outcome of a run")
+    assert source_commit(tmp_path) == first
+    (tmp_path / "params.yaml").write_text("a: 2\n")
+    assert source_commit(tmp_path) == f"{first} with uncommitted changes"

@@ -1,0 +1,115 @@
+"""The rank stage on a small project."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from mergerscope.errors import MissingInputError
+from mergerscope.params import Params
+from mergerscope.paths import Paths
+from mergerscope.search.rankers import score
+from mergerscope.search.store import EmbeddingStore
+from mergerscope.stages import embed, rank
+from mergerscope.survey.catalog_file import read_catalog
+from mergerscope.tracking.champion import champion_run
+
+NEAREST = [f"nearest_reference_{n}" for n in (1, 2, 3)]
+SIMILARITY = [f"similarity_{n}" for n in (1, 2, 3)]
+COLUMNS = ["rank", "id", "ra_deg", "dec_deg", "score", *NEAREST, *SIMILARITY, "p_merger"]
+
+
+def quick(params: Params, ranker: str = "auto", top: int = 4) -> Params:
+    return params.model_copy(update={"rank": params.rank.model_copy(update={"ranker": ranker, "folds": 2, "top": top})})
+
+
+@pytest.fixture
+def embedded(registered: Paths, trained_params: Params) -> Paths:
+    embed.run(registered, trained_params)
+    return registered
+
+
+def read(paths: Paths) -> list[dict[str, object]]:
+    return pq.read_table(paths.rank_results / "candidates.parquet").to_pylist()
+
+
+def test_every_galaxy_that_is_no_reference_is_listed_best_first(embedded, trained_params):
+    rank.run(embedded, quick(trained_params, ranker="lda"))
+    table = pq.read_table(embedded.rank_results / "candidates.parquet")
+    assert table.column_names == COLUMNS
+    rows, catalog = table.to_pylist(), read_catalog(embedded.catalog)
+    assert {row["id"] for row in rows} == set(catalog.ids[~catalog.known_merger])
+    assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
+    store = EmbeddingStore.open(embedded.embeddings)
+    scores = score("lda", store, store.index_of(catalog.ids[catalog.known_merger]), trained_params.rank)
+    wanted = scores[store.index_of([row["id"] for row in rows])]
+    assert [row["score"] for row in rows] == wanted.tolist()
+    assert (np.diff(wanted) <= 0).all()
+    votes = dict(zip(catalog.ids, catalog.vote, strict=True))
+    assert [row["p_merger"] for row in rows] == [votes[row["id"]] for row in rows]
+
+
+def test_each_candidate_names_its_nearest_references(embedded, trained_params):
+    rank.run(embedded, quick(trained_params))
+    known = {"g00", "g01", "g02"}
+    for row in read(embedded):
+        assert {row[name] for name in NEAREST} == known
+        similarity = [row[name] for name in SIMILARITY]
+        assert similarity == sorted(similarity, reverse=True)
+        assert -1 <= similarity[2] <= similarity[0] <= 1
+
+
+def test_the_csv_says_the_same(embedded, trained_params):
+    rank.run(embedded, quick(trained_params))
+    with (embedded.rank_results / "candidates.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    rows = read(embedded)
+    assert list(lines[0]) == COLUMNS
+    assert [line["id"] for line in lines] == [row["id"] for row in rows]
+    for line, row in zip(lines, rows, strict=True):
+        assert float(line["score"]) == pytest.approx(row["score"], rel=1e-6)
+        assert line["ra_deg"] == ""
+
+
+def test_choice_and_metrics(embedded, trained_params):
+    rank.run(embedded, quick(trained_params))
+    choice = json.loads((embedded.rank_results / "choice.json").read_text())
+    tree = json.loads((embedded.rank_results / "metrics.json").read_text())
+    assert choice["references"] == tree["references"] == 3
+    assert choice["candidates"] == tree["candidates"] == 8
+    (line,) = [line for line in choice["table"] if line["chosen"]]
+    assert line["ranker"] == choice["ranker"] == tree["ranker"]
+    assert tree["validation"]["average_precision"] == line["average_precision"]
+
+
+def test_the_same_again_gives_the_same_bytes(embedded, trained_params):
+    contents = []
+    for _ in range(2):
+        rank.run(embedded, quick(trained_params))
+        contents.append({path.name: path.read_bytes() for path in embedded.rank_results.iterdir()})
+    assert contents[0] == contents[1]
+    assert set(contents[0]) == {"candidates.csv", "candidates.parquet", "choice.json", "metrics.json"}
+
+
+def test_equal_galaxies_are_in_the_order_of_their_ids(embedded, trained_params):
+    for path in embedded.embeddings.glob("shard-*.npy"):
+        if not path.name.endswith(".pairs.npy"):
+            np.save(path, np.ones_like(np.load(path)))
+    rank.run(embedded, quick(trained_params, ranker="mean_cosine"))
+    assert [row["id"] for row in read(embedded)] == [f"g{number:02d}" for number in range(3, 11)]
+
+
+def test_the_top_goes_to_the_run_that_made_the_model(embedded, trained_params):
+    rank.run(embedded, quick(trained_params, top=4))
+    (table,) = (embedded.root / "mlartifacts").rglob(f"{champion_run(embedded).id}/**/*shortlist.csv")
+    with table.open(newline="") as file:
+        assert [line["id"] for line in csv.DictReader(file)] == [row["id"] for row in read(embedded)[:4]]
+
+
+def test_a_missing_input_names_the_stage_that_writes_it(registered, trained_params):
+    with pytest.raises(MissingInputError, match="mergerscope embed"):
+        rank.run(registered, quick(trained_params))
