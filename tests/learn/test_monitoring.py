@@ -71,6 +71,15 @@ def test_without_votes_the_pool_is_all_there_is(make_set, catalog):
     assert len(monitors.pool) == len(monitors.ids) - len(monitors.references)
 
 
+def test_folds_are_cut_by_pixels(make_set, make_encoder, catalog):
+    """Where all references are one picture, nothing can be held out."""
+    references = catalog.role == "reference"
+    digests = np.where(references, catalog.pixel_digest[references][0], catalog.pixel_digest)
+    found = make_set(catalog=replace(catalog, pixel_digest=digests)).epoch(make_encoder(), CPU)
+    assert np.isnan(found["validation_average_precision"])
+    assert np.isfinite(make_set().epoch(make_encoder(), CPU)["validation_average_precision"])
+
+
 def test_judged_galaxies_come_first_when_there_is_room_for_few(make_set, catalog):
     references = len(ids_of(catalog, "reference"))
     monitors = make_set(monitor_images=2 * references + 5)

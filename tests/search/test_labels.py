@@ -86,6 +86,14 @@ def test_equal_pictures_are_on_the_same_side_in_every_split():
         assert not pictures[0] & pictures[1]
 
 
+def test_pictures_are_numbered_by_their_pixels_and_what_cannot_be_decoded_equals_nothing():
+    digests = ["a", "", "b", "a", "", *(f"d{row}" for row in range(385))]
+    catalog = catalog_of(digests=digests)
+    numbers = Labels.of(catalog, catalog.ids).pictures
+    assert numbers[0] == numbers[3]
+    assert len(set(numbers.tolist())) == 389
+
+
 def test_a_refused_galaxy_is_in_no_split(catalog):
     kept = np.setdiff1d(np.arange(390), [0, 100])
     labels = Labels.of(catalog, catalog.ids[kept])

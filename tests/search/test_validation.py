@@ -34,6 +34,48 @@ def test_folds_divide_the_references_and_hold_each_out_about_equally_often(refer
     assert max(times.values()) - min(times.values()) <= 2
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 12), min_size=2, max_size=40), st.integers(1, 8), st.integers(0, 5))
+def test_references_with_equal_pixels_are_never_one_kept_and_one_held(pictures, folds, seed):
+    references = np.arange(len(pictures)) * 3 + 1
+    numbers = np.array(pictures)
+    made = validation_folds(references, folds, seed, numbers)
+    assert len(made) == (folds if len(set(pictures)) > 1 else 0)
+    for kept, held in made:
+        np.testing.assert_array_equal(np.sort(np.r_[kept, held]), references)
+        sides = [set(numbers[(side - 1) // 3].tolist()) for side in (kept, held)]
+        assert not sides[0] & sides[1]
+        assert len(sides[1]) == max(1, round(len(set(pictures)) / 3))
+
+
+def test_the_number_of_a_picture_has_no_part_in_the_draw():
+    rows, plain = [5, 1, 9, 7, 3], validation_folds([5, 1, 9, 7, 3], 4, 1)
+    for numbers in ([40, 2, 7, -3, 1], [0, 1, 2, 3, 4]):
+        for (_, held), (_, wanted) in zip(validation_folds(rows, 4, 1, numbers), plain, strict=True):
+            np.testing.assert_array_equal(held, wanted)
+
+
+def test_twins_among_the_references_do_not_flatter_a_ranker(planted):
+    """Noise that stands twice: whoever keeps one copy would find the other; divided by pictures, nobody does."""
+    values = np.random.default_rng(0).standard_normal((400, 24)).astype(np.float32)
+    values[20:40] = values[:20]
+    store = EmbeddingStore.from_array([f"g{row:03d}" for row in range(400)], values)
+    pictures = np.r_[np.arange(20), np.arange(20), np.arange(100, 460)]
+    rank_by = RankParams(nearest_references=1)
+    blind = validate(store, np.arange(40), np.arange(40, 400), "nearest", rank_by, 20, 6, 0)
+    found = validate(store, np.arange(40), np.arange(40, 400), "nearest", rank_by, 20, 6, 0, pictures=pictures)
+    assert blind.average_precision > 0.5
+    assert found.average_precision < 0.2
+
+
+def test_one_picture_under_several_ids_is_one_reference(planted):
+    pictures = np.arange(600)
+    pictures[planted.mergers[:3]] = 0
+    choice = choose_ranker(planted.store, planted.mergers[:3], planted.others, SETTINGS, 20, 0, pictures=pictures)
+    assert choice.ranker == "mean_cosine"
+    assert {line["folds"] for line in choice.table} == {0}
+
+
 def test_folds_repeat_and_do_not_depend_on_the_order_of_the_references():
     first, second = validation_folds([5, 1, 9, 7], 4, 1), validation_folds([9, 7, 5, 1], 4, 1)
     for (kept, held), (kept_too, held_too) in zip(first, second, strict=True):

@@ -24,7 +24,7 @@ from mergerscope.search.validation import validate
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_images
 from mergerscope.survey.catalog_file import Catalog
-from mergerscope.survey.roles import POOL, REFERENCE
+from mergerscope.survey.roles import POOL, REFERENCE, pictures
 
 __all__ = ["MonitorSet"]
 
@@ -70,6 +70,7 @@ class MonitorSet:
         self.references = np.flatnonzero(np.isin(rows, references))
         known = np.intersect1d(chosen, judged)
         self.pool = np.flatnonzero(np.isin(rows, known if len(known) else chosen))
+        self.pictures = pictures(catalog.pixel_digest[rows])
         self.images: npt.NDArray[np.uint8] = read_images(shards_dir, manifest, self.ids.tolist())
 
     def epoch(self, encoder: Encoder, device: torch.device) -> dict[str, float]:
@@ -121,7 +122,7 @@ class MonitorSet:
         rank: RankParams = self.params.rank
         found = validate(
             EmbeddingStore.from_array(self.ids, embedding), self.references, self.pool, RANKER, rank, self.k,
-            rank.folds, self.params.train.seed,
+            rank.folds, self.params.train.seed, pictures=self.pictures,
         )  # fmt: skip
         return {"recall": found.recall_at_k, "average_precision": found.average_precision}
 

@@ -33,19 +33,20 @@ class Choice:
 
 
 def choose_ranker(
-    store: EmbeddingStore, references: Any, pool: Any, settings: RankParams, k: int, seed: int, background: Any = None
+    store: EmbeddingStore, references: Any, pool: Any, settings: RankParams, k: int, seed: int,
+    background: Any = None, pictures: Any = None,
 ) -> Choice:
     """Return ``settings.ranker``, or, for ``auto``, the best one by average precision on held-out references.
 
-    Equal ones go to the simpler. With fewer than two references nothing can be held out, and the choice falls on
-    `mean_cosine`. For ``background`` see `mergerscope.search.validation.validate`.
+    Equal ones go to the simpler. With fewer than two references of different pixels nothing can be held out, and the
+    choice falls on `mean_cosine`. For ``background`` and ``pictures`` see `mergerscope.search.validation.validate`.
     """
     names: tuple[str, ...] = available(store) if settings.ranker == "auto" else (settings.ranker,)
-    arena = Arena.of(store, references, pool, background)
+    arena = Arena.of(store, references, pool, background, pictures)
     results = {name: arena.validate(name, settings, k=k, folds=settings.folds, seed=seed) for name in names}
     if settings.ranker != "auto":
         chosen, reason = names[0], "set by rank.ranker"
-    elif len(np.unique(references)) < 2:
+    elif len(np.unique(arena.pictures)) < 2:
         chosen, reason = "mean_cosine", "one reference alone cannot be held out, so the simplest ranker is taken"
     else:
         chosen = max(names, key=lambda name: results[name].average_precision)

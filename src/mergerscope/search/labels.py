@@ -11,7 +11,7 @@ import numpy as np
 from mergerscope.errors import ContractError
 from mergerscope.search.bootstrap import Split
 from mergerscope.survey.catalog_file import Catalog
-from mergerscope.survey.roles import HIDDEN, POOL, REFERENCE, assign_roles
+from mergerscope.survey.roles import HIDDEN, POOL, REFERENCE, assign_roles, pictures
 
 __all__ = ["Labels"]
 
@@ -33,12 +33,14 @@ class Labels:
         known: (N,) bool, known mergers.
         vote: (N,) of the target column, NaN where nobody voted.
         role: (N,) the catalogue's own.
+        pictures: (N,) numbers, equal for equal pixels.
     """
 
     rows: Array
     known: Array
     vote: Array
     role: Array
+    pictures: Array
 
     @classmethod
     def of(cls, catalog: Catalog, ids: Array) -> Self:
@@ -52,7 +54,10 @@ class Labels:
         if len(wrong):
             raise ContractError(f"{len(wrong)} embedded galaxies are not in the catalogue, the first is {wrong[0]}. "
                                 "Run `dvc repro`, which makes both anew.")
-        return cls(rows, catalog.known_merger[rows], catalog.vote[rows], catalog.role[rows])
+        return cls(
+            rows=rows, known=catalog.known_merger[rows], vote=catalog.vote[rows], role=catalog.role[rows],
+            pictures=pictures(catalog.pixel_digest[rows]),
+        )
 
     @property
     def references(self) -> Array:

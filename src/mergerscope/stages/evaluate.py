@@ -69,7 +69,8 @@ def run(paths: Paths, params: Params) -> None:
     pool = labels.validation_pool()
     k = max(1, min(params.train.monitor_k, len(pool) // 2))
     choice = choose_ranker(
-        trained, labels.references, pool, params.rank, k, params.split.seed, background=labels.not_hidden()
+        trained, labels.references, pool, params.rank, k, params.split.seed,
+        background=labels.not_hidden(), pictures=labels.pictures,
     )
     rows = list(_judge_all(paths, params, catalog, trained, trial, choice.ranker))
     selected = next(row for row in rows if (row.encoder, row.ranker) == ("trained", choice.ranker))

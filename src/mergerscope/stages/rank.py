@@ -50,7 +50,9 @@ def run(paths: Paths, params: Params) -> None:
     references, pool = labels.all_known, labels.validation_pool()
     with progress("rank", 3, "steps") as advance:
         k = max(1, min(params.train.monitor_k, len(pool) // 2))
-        choice = choose_ranker(store, references, pool, params.rank, k, params.split.seed)
+        choice = choose_ranker(
+            store, references, pool, params.rank, k, params.split.seed, pictures=labels.pictures
+        )
         advance(1, f"ranker: {choice.ranker}")
         scores = score(choice.ranker, store, references, params.rank)
         advance(1, "scored")

@@ -18,8 +18,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
-__all__ = ["HIDDEN", "POOL", "REFERENCE", "ROLES", "assign_roles", "hash_uniform"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["HIDDEN", "POOL", "REFERENCE", "ROLES", "assign_roles", "hash_uniform", "pictures"]
 
 REFERENCE = "reference"
 HIDDEN = "hidden"
@@ -31,6 +35,17 @@ def hash_uniform(seed: int, identity: str) -> float:
     """Return a number in [0, 1) that depends on ``seed`` and ``identity`` alone, as if drawn uniformly."""
     digest = hashlib.blake2b(f"{seed}:{identity}".encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / 2**53  # the 53 bits that a double holds exactly: never 1
+
+
+def pictures(pixel_digests: Any) -> npt.NDArray[np.int64]:
+    """Return a number for each galaxy, equal for equal images and for no others, int64 (N,).
+
+    Args:
+        pixel_digests: (N,) strings; empty where the image cannot be decoded, which equals none.
+    """
+    digests = np.asarray(pixel_digests, dtype=np.str_)
+    _, numbers = np.unique(digests, return_inverse=True)
+    return np.where(digests == "", -1 - np.arange(len(digests)), numbers).astype(np.int64)
 
 
 def assign_roles(
