@@ -8,6 +8,8 @@ import torch
 
 from mergerscope.errors import ContractError
 from mergerscope.learn.monitoring import MonitorSet
+from mergerscope.search import validation
+from mergerscope.search.labels import Labels
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_images
 from mergerscope.survey.catalog import read_catalog
@@ -51,18 +53,30 @@ def test_references_and_pool_galaxies_and_no_hidden_merger(make_set, catalog, sm
     assert len(hidden) >= 5
     assert not hidden & set(monitors.ids.tolist())
     assert set(monitors.ids[monitors.references].tolist()) == references
-    assert set(monitors.ids[monitors.pool].tolist()) < ids_of(catalog, "pool")
+    assert set(monitors.ids[monitors.pool].tolist()) <= ids_of(catalog, "pool")
     np.testing.assert_array_equal(monitors.images, read_images(small.shards, manifest, monitors.ids.tolist()))
 
 
-def test_votes_say_which_pool_galaxies_count(make_set, catalog):
+def test_votes_say_which_pool_galaxies_count(make_set, catalog, monkeypatch):
     """Galaxies without a vote may be mergers: they are embedded, and not taken for negatives."""
+    monkeypatch.setattr(validation, "FEW_JUDGED", 20)
     monitors = make_set()
     judged = dict(zip(catalog.ids.tolist(), catalog.judged.tolist(), strict=True))
     pool = monitors.ids[monitors.pool].tolist()
     assert all(judged[name] for name in pool)
     assert not all(judged[name] for name in monitors.ids.tolist())
     assert len(pool) == sum(judged[name] for name in ids_of(catalog, "pool") if name in judged)
+
+
+@pytest.mark.parametrize("few", [27, 28])
+def test_the_pool_is_the_one_that_the_search_validates_on(make_set, catalog, manifest, monkeypatch, few):
+    """27 of the pool are judged: enough by one setting of the shared rule, too few by the other."""
+    monkeypatch.setattr(validation, "FEW_JUDGED", few)
+    monitors = make_set()
+    packed = np.setdiff1d(catalog.ids, [refusal.id for refusal in manifest.refused])
+    wanted = packed[Labels.of(catalog, packed).validation_pool()]
+    assert monitors.ids[monitors.pool].tolist() == wanted.tolist()
+    assert (len(wanted) == 27) == (few == 27)
 
 
 def test_without_votes_the_pool_is_all_there_is(make_set, catalog):
@@ -99,10 +113,10 @@ def test_the_draw_depends_on_the_seed_alone(make_set):
     assert first.ids.tolist() == again.ids.tolist() != other.ids.tolist()
 
 
-@pytest.mark.parametrize(("asked", "pool", "k"), [(100, 27, 13), (5, 27, 5), (100, 1, 1)])
+@pytest.mark.parametrize(("asked", "pool", "k"), [(100, 40, 20), (100, 27, 13), (5, 27, 5), (100, 1, 1)])
 def test_k_is_at_most_half_the_pool(make_set, asked, pool, k):
     monitors = make_set(monitor_k=asked)
-    assert len(monitors.pool) == 27
+    assert len(monitors.pool) == 40
     monitors.pool = monitors.pool[:pool]
     assert monitors.k == k
 

@@ -20,7 +20,7 @@ from mergerscope.learn.monitors import alignment, effective_rank, feature_std, u
 from mergerscope.learn.reduce import fit_reduction
 from mergerscope.params import Params, RankParams
 from mergerscope.search.store import EmbeddingStore
-from mergerscope.search.validation import validate
+from mergerscope.search.validation import validate, validation_negatives
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_images
 from mergerscope.survey.catalog_file import Catalog
@@ -68,8 +68,8 @@ class MonitorSet:
         rows = np.sort(np.concatenate([references, chosen]))
         self.ids = catalog.ids[rows]
         self.references = np.flatnonzero(np.isin(rows, references))
-        known = np.intersect1d(chosen, judged)
-        self.pool = np.flatnonzero(np.isin(rows, known if len(known) else chosen))
+        # Judged ones were chosen first, so the rule gives here what it gives on the whole survey.
+        self.pool = np.flatnonzero(np.isin(rows, validation_negatives(chosen, catalog.judged)))
         self.pictures = pictures(catalog.pixel_digest[rows])
         self.images: npt.NDArray[np.uint8] = read_images(shards_dir, manifest, self.ids.tolist())
 

@@ -10,15 +10,13 @@ import numpy as np
 
 from mergerscope.errors import ContractError
 from mergerscope.search.bootstrap import Split
+from mergerscope.search.validation import validation_negatives
 from mergerscope.survey.catalog_file import Catalog
 from mergerscope.survey.roles import HIDDEN, POOL, REFERENCE, assign_roles, pictures
 
 __all__ = ["Labels"]
 
 Array = np.ndarray[Any, Any]
-
-FEW_JUDGED = 50
-"""With fewer judged galaxies in the pool, a validation takes the unjudged ones for negatives as well."""
 
 SEED_STEP = 1_000_003
 """Between the seeds of the further splits: large, so that they do not meet the catalogue's own of another seed."""
@@ -79,12 +77,11 @@ class Labels:
         return np.flatnonzero((self.role == POOL) & judged)
 
     def validation_pool(self) -> Array:
-        """Row numbers of the galaxies among which held-out references are searched: the judged ones of the pool.
+        """Row numbers of the galaxies among which held-out references are searched, see `validation_negatives`.
 
-        Where these are too few, all of the pool. No merger, hidden or not, is among the judged ones.
+        No known merger, hidden or not, is among them.
         """
-        judged = self.negatives("leave_out")
-        return judged if len(judged) >= FEW_JUDGED else self.negatives("negative")
+        return validation_negatives(self.negatives("negative"), np.isfinite(self.vote))
 
     def not_hidden(self) -> Array:
         """Row numbers of all galaxies but the hidden mergers."""
