@@ -103,11 +103,28 @@ def test_a_refused_galaxy_is_in_no_split(catalog):
         assert not ids & {"g0000", "g0100"}
 
 
-def test_no_merger_is_in_the_validation_pool_and_no_hidden_one_in_the_background(catalog):
+def test_no_known_merger_is_in_the_validation_pool_or_the_background(catalog):
     labels = Labels.of(catalog, catalog.ids)
     np.testing.assert_array_equal(labels.validation_pool(), np.arange(90, 290))
-    assert not set(labels.not_hidden()) & set(catalog.rows("hidden"))
-    assert len(labels.not_hidden()) == 390 - len(catalog.rows("hidden"))
+    np.testing.assert_array_equal(labels.background(), np.arange(90, 390))
+
+
+def test_twins_of_known_mergers_are_no_negatives_and_no_background():
+    """Galaxies 100 (voted down) and 300 (no vote) have the pixels of mergers 0 and 1."""
+    digests = [f"d{row}" for row in range(390)]
+    digests[100], digests[300] = "d0", "d1"
+    catalog = catalog_of(digests=digests)
+    labels = Labels.of(catalog, catalog.ids)
+    for rows in (labels.background(), labels.validation_pool(), labels.negatives("negative")):
+        assert len(rows)
+        assert not {0, 1, 100, 300} & set(rows.tolist())
+    assert labels.twins(labels.all_known).tolist() == [100, 300]
+    assert labels.twins(np.array([1, 2])).tolist() == [300]
+    splits = labels.splits(catalog, 5, 1, FRACTION, "negative")
+    for split in splits:
+        assert split.twins.tolist() == [twin for twin, of in ((100, 0), (300, 1)) if of in split.references]
+        assert not {100, 300} & set(split.listed.tolist())
+    assert len({tuple(split.twins) for split in splits}) > 1
 
 
 def test_too_few_judged_galaxies_are_filled_up_with_unknown_ones():

@@ -186,6 +186,18 @@ def test_a_sample_stands_for_a_large_background(planted, references, name, monke
     assert np.corrcoef(got, wanted)[0, 1] > 0.9
 
 
+@pytest.mark.parametrize("name", ["contrast", "density", "logistic", "blend"])
+def test_twins_of_references_are_no_background(planted, references, name, monkeypatch):
+    """Twins come out as if the background had been chosen by hand without them."""
+    twins = planted.others[:150]
+    got = score(name, planted.store, references, SETTINGS, twins)
+    assert np.abs(got - score(name, planted.store, references, SETTINGS)).max() > 1e-3
+    by_hand = np.setdiff1d(np.arange(600), np.r_[references, twins])
+    for module in ("contrast", "density", "logistic", "blend"):
+        monkeypatch.setattr(f"mergerscope.search.rankers.{module}.sample_background", lambda *_: by_hand)
+    np.testing.assert_array_equal(got, score(name, planted.store, references, SETTINGS))
+
+
 def test_an_embedding_of_zeros_is_like_nothing():
     values = np.random.default_rng(7).standard_normal((20, 4)).astype(np.float32)
     values[3] = 0

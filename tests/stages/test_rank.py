@@ -14,7 +14,7 @@ from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.search.rankers import score
 from mergerscope.search.store import EmbeddingStore
-from mergerscope.stages import embed, rank
+from mergerscope.stages import catalog, embed, rank, shard
 from mergerscope.survey.catalog_file import read_catalog
 from mergerscope.tracking.champion import champion_run
 
@@ -41,16 +41,45 @@ def test_every_galaxy_that_is_no_reference_is_listed_best_first(embedded, traine
     rank.run(embedded, quick(trained_params, ranker="lda"))
     table = pq.read_table(embedded.rank_results / "candidates.parquet")
     assert table.column_names == COLUMNS
-    rows, catalog = table.to_pylist(), read_catalog(embedded.catalog)
-    assert {row["id"] for row in rows} == set(catalog.ids[~catalog.known_merger])
+    rows, known = table.to_pylist(), read_catalog(embedded.catalog)
+    assert {row["id"] for row in rows} == set(known.ids[~known.known_merger])
     assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
     store = EmbeddingStore.open(embedded.embeddings)
-    scores = score("lda", store, store.index_of(catalog.ids[catalog.known_merger]), trained_params.rank)
+    scores = score("lda", store, store.index_of(known.ids[known.known_merger]), trained_params.rank)
     wanted = scores[store.index_of([row["id"] for row in rows])]
     assert [row["score"] for row in rows] == wanted.tolist()
     assert (np.diff(wanted) <= 0).all()
-    votes = dict(zip(catalog.ids, catalog.vote, strict=True))
+    votes = dict(zip(known.ids, known.vote, strict=True))
     assert [row["p_merger"] for row in rows] == [votes[row["id"]] for row in rows]
+
+
+def test_a_twin_of_a_known_merger_is_left_out_and_counted(registered, trained_params):
+    """g05 was voted down, and has the pixels of the known merger g00."""
+    images = registered.root / trained_params.survey.root / "images"
+    (images / "g05.png").write_bytes((images / "g00.png").read_bytes())
+    for stage in (catalog, shard, embed):
+        stage.run(registered, trained_params)
+    rank.run(registered, quick(trained_params, ranker="density"))
+    rows = read(registered)
+    assert {row["id"] for row in rows} == {f"g{number:02d}" for number in (3, 4, 6, 7, 8, 9, 10)}
+    tree = json.loads((registered.rank_results / "metrics.json").read_text())
+    assert (tree["references"], tree["twins_of_references"], tree["candidates"]) == (3, 1, 7)
+    store = EmbeddingStore.open(registered.embeddings)
+    wanted = score("density", store, [0, 1, 2], trained_params.rank, twins=[5])
+    assert [row["score"] for row in rows] == wanted[store.index_of([row["id"] for row in rows])].tolist()
+
+
+def test_known_mergers_of_equal_pixels_choose_no_ranker(registered, trained_params):
+    """One picture under three ids cannot be held out from itself."""
+    images = registered.root / trained_params.survey.root / "images"
+    for name in ("g01.png", "g02.png"):
+        (images / name).write_bytes((images / "g00.png").read_bytes())
+    for stage in (catalog, shard, embed):
+        stage.run(registered, trained_params)
+    rank.run(registered, quick(trained_params))
+    choice = json.loads((registered.rank_results / "choice.json").read_text())
+    assert choice["ranker"] == "mean_cosine"
+    assert {line["folds"] for line in choice["table"]} == {0}
 
 
 def test_each_candidate_names_its_nearest_references(embedded, trained_params):

@@ -85,7 +85,7 @@ def _references_alone(shards_dir: Path, catalog: Catalog, folder: Path) -> Catal
     manifest = Manifest.load(shards_dir / MANIFEST_NAME)
     refused = {refusal.id for refusal in manifest.refused}
     packed = np.array([name not in refused for name in catalog.ids.tolist()], dtype=bool)
-    references = np.flatnonzero(packed & (catalog.role == REFERENCE))
+    references = np.flatnonzero(packed & (catalog.role == REFERENCE) & catalog.known_merger)
     if len(references) < 2:
         return None
     rows = np.sort(np.concatenate([references, np.flatnonzero(packed & (catalog.role == POOL))[:MONITORED]]))

@@ -145,7 +145,7 @@ def _training_images(params: Params, manifest: Manifest, catalog: Catalog) -> tu
         keep, count = None, manifest.total
     else:
         refused = {refusal.id for refusal in manifest.refused}
-        keep = frozenset(catalog.ids[catalog.role == REFERENCE].tolist()) - refused
+        keep = frozenset(catalog.ids[(catalog.role == REFERENCE) & catalog.known_merger].tolist()) - refused
         count = len(keep)
     if count < 2:
         raise ContractError(

@@ -34,7 +34,8 @@ def judged_order(inputs: Inputs, ranker: str) -> Array:
     """
     hidden = np.setdiff1d(inputs.labels.all_known, inputs.labels.references)
     rows = np.union1d(hidden, inputs.labels.negatives(inputs.params.evaluate.unknown))
-    scores = score(ranker, inputs.store, inputs.labels.references, inputs.params.rank)
+    references = inputs.labels.references
+    scores = score(ranker, inputs.store, references, inputs.params.rank, inputs.labels.twins(references))
     return rows[np.argsort(-scores[rows], kind="stable")]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -29,12 +29,14 @@ class Split:
         listed: (N,) row numbers of the galaxies that are ranked and judged: the hidden mergers and the negatives.
         positive: (N,) bool, which of them are hidden mergers.
         grades: (N,) vote fractions, the gains of nDCG.
+        twins: row numbers of the galaxies that have the pixels of a reference, but no merger vote of their own.
     """
 
     references: Array
     listed: Array
     positive: Array
     grades: Array
+    twins: Array = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def hidden(self) -> int:

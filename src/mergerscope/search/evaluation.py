@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -92,7 +92,7 @@ class Trial:
             splits = splits[:1]
         judged = np.unique(np.concatenate([one.listed for one in splits]))
         inside = [
-            Split(one.references, np.searchsorted(judged, one.listed), one.positive, one.grades) for one in splits
+            replace(one, listed=np.searchsorted(judged, one.listed)) for one in splits
         ]
         resamples = Resamples(split.seed, evaluate.bootstrap, labels.known[judged], len(splits))
         depths, curve = _depths(len(splits[0].listed), splits[0].hidden)
@@ -121,7 +121,9 @@ class Trial:
         """Judge one encoder with several rankers; ``done`` is told the name of each finished one."""
         rows = []
         for ranker in rankers:
-            scores = tuple(score(ranker, store, one.references, settings)[self.judged] for one in self.splits)
+            scores = tuple(
+                score(ranker, store, one.references, settings, one.twins)[self.judged] for one in self.splits
+            )
             rows.append(Row(encoder, ranker, self.judge.measure(scores), scores))
             done(ranker)
         return rows

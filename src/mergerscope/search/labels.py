@@ -67,6 +67,10 @@ class Labels:
         """Row numbers of all known mergers."""
         return np.flatnonzero(self.known)
 
+    def twins(self, references: Array) -> Array:
+        """Row numbers of the galaxies that have the pixels of a reference, but are no known mergers themselves."""
+        return np.flatnonzero(np.isin(self.pictures, self.pictures[references]) & ~self.known)
+
     def negatives(self, unknown: str) -> Array:
         """Row numbers of the pool galaxies that count as no mergers.
 
@@ -83,9 +87,12 @@ class Labels:
         """
         return validation_negatives(self.negatives("negative"), np.isfinite(self.vote))
 
-    def not_hidden(self) -> Array:
-        """Row numbers of all galaxies but the hidden mergers."""
-        return np.flatnonzero(self.role != HIDDEN)
+    def background(self) -> Array:
+        """Row numbers of the galaxies that a validation takes for unlabelled background: all that are in the pool.
+
+        No hidden merger is among them, nor any picture of a known merger under the id of another galaxy.
+        """
+        return self.negatives("negative")
 
     def splits(self, catalog: Catalog, count: int, seed: int, hidden_fraction: float, unknown: str) -> list[Split]:
         """Return ``count`` splits: the catalogue's own roles, then others of the same rule with other seeds.
@@ -104,8 +111,10 @@ class Labels:
     def _split(self, role: Array, unknown: str) -> Split:
         hidden = np.flatnonzero((role == HIDDEN) & self.known)
         listed = np.concatenate([hidden, self.negatives(unknown)])
+        references = np.flatnonzero((role == REFERENCE) & self.known)
         return Split(
-            references=np.flatnonzero((role == REFERENCE) & self.known),
+            references=references,
+            twins=self.twins(references),
             listed=listed,
             positive=np.arange(len(listed)) < len(hidden),
             grades=np.nan_to_num(self.vote[listed]),

@@ -20,7 +20,6 @@ Array = np.ndarray[Any, Any]
 POOL = 20_000
 """Galaxies of the pool, and of the background, that a validation works on; so it takes seconds on any survey."""
 
-
 FEW_JUDGED = 50
 """With fewer judged galaxies in the pool, a validation takes the unjudged ones for negatives as well."""
 

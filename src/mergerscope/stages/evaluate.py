@@ -48,9 +48,10 @@ def run(paths: Paths, params: Params) -> None:
     """Judge the ranking on the hidden mergers, beside every baseline.
 
     Each encoder and ranker puts the hidden mergers and the pool in order by their likeness to the references, over
-    several splits of the known mergers. References are left out of the list, and so are, by default, galaxies
-    without a vote. A figure is the mean over the splits; its interval comes from drawing galaxies and splits anew
-    (`mergerscope.search.bootstrap`). Pool, hidden and chance are those of the catalogue's own split.
+    several splits of the known mergers. References are left out of the list, and so are galaxies with the pixels of a
+    known merger and, by default, galaxies without a vote. A figure is the mean over the splits; its interval comes
+    from drawing galaxies and splits anew (`mergerscope.search.bootstrap`). Pool, hidden and chance are those of the
+    catalogue's own split.
 
     One row is selected: the trained encoder with the ranker that cross-validation on the references of that split
     chose, or with `rank.ranker`. The hidden mergers of the own split had no part in it. In the further splits some of
@@ -70,7 +71,7 @@ def run(paths: Paths, params: Params) -> None:
     k = max(1, min(params.train.monitor_k, len(pool) // 2))
     choice = choose_ranker(
         trained, labels.references, pool, params.rank, k, params.split.seed,
-        background=labels.not_hidden(), pictures=labels.pictures,
+        background=labels.background(), pictures=labels.pictures,
     )
     rows = list(_judge_all(paths, params, catalog, trained, trial, choice.ranker))
     selected = next(row for row in rows if (row.encoder, row.ranker) == ("trained", choice.ranker))

@@ -40,6 +40,10 @@ def run(paths: Paths, params: Params) -> None:
     first: rank, id, position, score, the three references that it is most like with the whitened cosine similarity
     to each, and its votes where known. Equal scores are in the order of the ids.
 
+    A galaxy that has the pixels of a known merger under another id is no find: such twins are left out of the list,
+    and counted in ``metrics.json`` as ``twins_of_references``. References, twins and candidates together are all
+    galaxies that were embedded.
+
     Raises:
         MissingInputError: catalogue, embeddings or the champion are not there.
         ContractError: they do not belong together, or no galaxy is a known merger.
@@ -48,18 +52,20 @@ def run(paths: Paths, params: Params) -> None:
     catalog, store = read_catalog(paths.catalog), EmbeddingStore.open(paths.embeddings)
     labels = Labels.of(catalog, store.ids)
     references, pool = labels.all_known, labels.validation_pool()
+    twins = labels.twins(references)
     with progress("rank", 3, "steps") as advance:
         k = max(1, min(params.train.monitor_k, len(pool) // 2))
         choice = choose_ranker(
-            store, references, pool, params.rank, k, params.split.seed, pictures=labels.pictures
+            store, references, pool, params.rank, k, params.split.seed,
+            background=labels.background(), pictures=labels.pictures,
         )
         advance(1, f"ranker: {choice.ranker}")
-        scores = score(choice.ranker, store, references, params.rank)
+        scores = score(choice.ranker, store, references, params.rank, twins)
         advance(1, "scored")
-        table = _candidates(catalog, store, labels, references, scores)
+        table = _candidates(catalog, store, labels, references, twins, scores)
         advance(1, "nearest references found")
     _write_tables(paths.rank_results, table)
-    found = {"references": len(references), "candidates": table.num_rows}
+    found = {"references": len(references), "twins_of_references": len(twins), "candidates": table.num_rows}
     write_json(paths.rank_results / "choice.json", {
         "ranker": choice.ranker, "reason": choice.reason, **found, "table": choice.table,
     })  # fmt: skip
@@ -68,9 +74,11 @@ def run(paths: Paths, params: Params) -> None:
     _log(paths, table.slice(0, params.rank.top), validation)
 
 
-def _candidates(catalog: Catalog, store: EmbeddingStore, labels: Labels, references: Array, scores: Array) -> pa.Table:
-    """Return one row for each galaxy that is not a reference, best first."""
-    others = np.setdiff1d(np.arange(store.size), references)
+def _candidates(
+    catalog: Catalog, store: EmbeddingStore, labels: Labels, references: Array, twins: Array, scores: Array
+) -> pa.Table:
+    """Return one row for each galaxy that is neither a reference nor the twin of one, best first."""
+    others = np.setdiff1d(np.arange(store.size), np.concatenate([references, twins]))
     ranked = others[rank_order(scores[others], store.ids[others])]
     near, similarity = nearest_references(store, ranked, references, NEAREST)
     rows = labels.rows[ranked]

@@ -1,7 +1,7 @@
 """Rankers: embeddings and references in, one score a galaxy out; larger is more like a merger.
 
-Each file holds one, as a function ``score(store, references, settings)``. What a score means differs between them,
-and only its order is used. Scores of the references themselves are not meaningful: they were fitted on.
+Each file holds one, as a function ``score(store, references, settings, twins)``. What a score means differs between
+them, and only its order is used. Scores of the references themselves are not meaningful: they were fitted on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["RANKERS", "available", "score"]
 
 Array = np.ndarray[Any, Any]
 
-RANKERS: Mapping[str, Callable[[EmbeddingStore, Array, RankParams], Array]] = MappingProxyType({
+RANKERS: Mapping[str, Callable[[EmbeddingStore, Array, RankParams, Array], Array]] = MappingProxyType({
     "mean_cosine": mean_cosine.score,
     "centred": centred.score,
     "whitened": whitened.score,
@@ -53,7 +53,7 @@ def available(store: EmbeddingStore) -> tuple[str, ...]:
     return tuple(name for name in RANKERS if name not in NEED_PAIRS_HEAD or store.pairs_logit is not None)
 
 
-def score(name: str, store: EmbeddingStore, references: Any, settings: RankParams) -> Array:
+def score(name: str, store: EmbeddingStore, references: Any, settings: RankParams, twins: Any = ()) -> Array:
     """Return one float32 score for each of the N rows of ``store`` by the ranker ``name``.
 
     Args:
@@ -61,6 +61,8 @@ def score(name: str, store: EmbeddingStore, references: Any, settings: RankParam
         store: the embeddings.
         references: (M,) row numbers of the known mergers, M >= 1.
         settings: the `rank` block.
+        twins: row numbers of galaxies with the pixels of a reference and no merger vote of their own. They are scored
+            like any other, and stand neither for mergers nor for what is none.
 
     Raises:
         ContractError: the name is unknown, there is no reference, or a score is not a finite number.
@@ -71,7 +73,7 @@ def score(name: str, store: EmbeddingStore, references: Any, settings: RankParam
     if len(rows) == 0:
         raise ContractError("no galaxy is a reference, so there is nothing to be like. Look at `target.threshold`, "
                             "or give the survey known mergers.")
-    scores = RANKERS[name](store, rows, settings)
+    scores = RANKERS[name](store, rows, settings, np.asarray(twins, dtype=np.int64))
     bad = np.flatnonzero(~np.isfinite(scores))
     if len(bad):
         raise ContractError(f"ranker {name}: the score of {len(bad)} galaxies is not a finite number, the first is "

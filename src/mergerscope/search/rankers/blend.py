@@ -20,15 +20,15 @@ WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 """Of the logit beside the density, both in units of their spread."""
 
 
-def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Array:
+def score(store: EmbeddingStore, references: Array, settings: RankParams, twins: Array) -> Array:
     """Score all rows by `density` plus a weight times the logit, each in units of its spread over the survey.
 
     The references choose the weight: the one by which they stand highest, in average precision, among the
     background. That is no fit to what it is measured on, since `density` scores a reference as if it were none and
     the logit knows no reference. Equal ones go to the smaller weight.
     """
-    parts = [_standard(part.score(store, references, settings)) for part in (density, pairs_head)]
-    background = sample_background(store, references, BACKGROUND)
+    parts = [_standard(part.score(store, references, settings, twins)) for part in (density, pairs_head)]
+    background = sample_background(store, references, BACKGROUND, twins)
     rows = np.concatenate([references, background])
     positive = np.arange(len(rows)) < len(references)
 

@@ -17,7 +17,7 @@ __all__ = ["score"]
 
 Array = np.ndarray[Any, Any]
 
-def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Array:
+def score(store: EmbeddingStore, references: Array, settings: RankParams, twins: Array) -> Array:
     """Score all rows by their mean cosine similarity to the references, seen from the middle of the survey."""
     move = affine(pool_moments(store))
     direction = mean_direction(move(torch.from_numpy(store.rows(references))))

@@ -17,10 +17,10 @@ __all__ = ["score"]
 
 Array = np.ndarray[Any, Any]
 
-def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Array:
+def score(store: EmbeddingStore, references: Array, settings: RankParams, twins: Array) -> Array:
     """Score all rows: mean of m largest reference similarities minus mean of n largest background ones."""
     to_references = Likeness(store, references)
-    to_background = Likeness(store, sample_background(store, references, BACKGROUND))
+    to_background = Likeness(store, sample_background(store, references, BACKGROUND, twins))
     m = min(settings.nearest_references, len(references))
     n = min(settings.nearest_background, len(to_background.units))
 

@@ -30,7 +30,7 @@ SMALLEST = 1e-37
 """Of float32, nearly: what is unlike every reference must still have a logarithm."""
 
 
-def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Array:
+def score(store: EmbeddingStore, references: Array, settings: RankParams, twins: Array) -> Array:
     """Score all rows by the log ratio of two kernel densities on the whitened unit sphere.
 
     score(x) = log mean_r exp(cos(x, r) / h_r) - log mean_b exp(cos(x, b) / h_b) over references r and background
@@ -39,7 +39,7 @@ def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Arr
     one, come in several kinds. A reference is scored as if it were none.
     """
     to_references = Likeness(store, references)
-    background = sample_background(store, references, BACKGROUND)
+    background = sample_background(store, references, BACKGROUND, twins)
     to_background = Likeness(store, background)
     spread = cosine_spread(to_background.units) if len(background) > 1 else 1.0
 

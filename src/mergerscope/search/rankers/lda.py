@@ -16,7 +16,7 @@ __all__ = ["score"]
 
 Array = np.ndarray[Any, Any]
 
-def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Array:
+def score(store: EmbeddingStore, references: Array, settings: RankParams, twins: Array) -> Array:
     """Score all rows by their position along Fisher's direction S^-1 (mean of references - mean of all).
 
     S is the shrunk covariance of all rows. Fisher's direction is the same whether the references and the

@@ -26,7 +26,7 @@ PENALTY = 10.0
 """Ridge on the weights, for features of unit variance; chosen on held-out references."""
 
 
-def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Array:
+def score(store: EmbeddingStore, references: Array, settings: RankParams, twins: Array) -> Array:
     """Score all rows by the fitted logit of their whitened unit vectors.
 
     Some positives hide in the background. With both classes brought to the same weight they flatten the slope and
@@ -34,7 +34,7 @@ def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Arr
     """
     moments = pool_moments(store)
     whiten = affine(moments, moments.whitening)
-    background = sample_background(store, references, FITTED)
+    background = sample_background(store, references, FITTED, twins)
     rows = torch.from_numpy(store.rows(np.concatenate([references, background])))
     features = unit_rows(whiten(rows)).numpy() * np.float32(store.dim**0.5)
     weights = torch.from_numpy(balanced_logistic(features, np.arange(len(rows)) < len(references), PENALTY))

@@ -16,7 +16,7 @@ __all__ = ["score"]
 
 Array = np.ndarray[Any, Any]
 
-def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Array:
+def score(store: EmbeddingStore, references: Array, settings: RankParams, twins: Array) -> Array:
     """Score all rows by one dot product each: O(N D), where all pairs are O(N M D)."""
     direction = mean_direction(torch.from_numpy(store.rows(references)))
     return score_blocks(store, lambda start, block: cosine_to(direction, block))

@@ -16,7 +16,7 @@ __all__ = ["score"]
 
 Array = np.ndarray[Any, Any]
 
-def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Array:
+def score(store: EmbeddingStore, references: Array, settings: RankParams, twins: Array) -> Array:
     """Score all rows by the mean of their ``nearest_references`` largest similarities (all, where fewer)."""
     likeness = Likeness(store, references)
     count = min(settings.nearest_references, len(references))

@@ -15,7 +15,7 @@ __all__ = ["score"]
 Array = np.ndarray[Any, Any]
 
 
-def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Array:
+def score(store: EmbeddingStore, references: Array, settings: RankParams, twins: Array) -> Array:
     """Return the logit of every row as it was embedded.
 
     Raises:

@@ -17,7 +17,7 @@ __all__ = ["score"]
 
 Array = np.ndarray[Any, Any]
 
-def score(store: EmbeddingStore, references: Array, settings: RankParams) -> Array:
+def score(store: EmbeddingStore, references: Array, settings: RankParams, twins: Array) -> Array:
     """Score all rows by their mean cosine similarity to the references after shrinkage whitening."""
     moments = pool_moments(store)
     whiten = affine(moments, moments.whitening)
