@@ -23,6 +23,17 @@ NARROWER = {("train", "rank"): "rank.folds"}
 """Blocks that a stage hands on whole, and all that is used of them: validation uses a ranker without settings."""
 
 
+FREE = {"shard.workers"}
+"""Settings that change no byte of any output (tests of the catalogue and of the shards prove it): to list them would
+re-run the graph on another machine for nothing."""
+
+
+def leaves(entry):
+    """The settings below an entry that can change an output: the fields of a block, or the entry itself."""
+    tree = Params().model_dump(by_alias=True).get(entry)
+    return {f"{entry}.{name}" for name in tree} - FREE if isinstance(tree, dict) else {entry} - FREE
+
+
 def load_tool(name):
     spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     tool = importlib.util.module_from_spec(spec)
@@ -130,10 +141,23 @@ def test_a_stage_declares_the_settings_that_it_reads(name, imports):
     read = blocks_read(files)
     for entry in read:
         used = NARROWER.get((name, entry), entry)
-        assert used in declared or used.split(".")[0] in declared, f"lacks {used}"
+        lacking = set() if used.split(".")[0] in declared else leaves(used) - declared
+        assert used in declared or not lacking, f"lacks {', '.join(sorted(lacking))}"
     for entry in declared:
         inside = [other for other in read if f"{other}.".startswith(f"{entry}.") or f"{entry}.".startswith(f"{other}.")]
         assert inside, f"{entry} is declared and not read"
+
+
+def test_a_setting_that_changes_no_byte_runs_nothing_again():
+    for name, stage in STAGES.items():
+        for entry in stage["params"]:
+            assert entry not in FREE, name
+            assert not {free for free in FREE if free.startswith(f"{entry}.")}, f"{name} lists all of {entry}"
+
+
+def test_what_the_page_shows_of_the_survey_is_declared():
+    """The report names the survey's digest, so it must run again when only the survey's bytes change."""
+    assert "${survey.root}" in entries("report", "deps")
 
 
 def test_declared_settings_exist():

@@ -2,14 +2,20 @@ import subprocess
 
 from ruamel.yaml import YAML
 
-from mergerscope.params import parse_params
+from mergerscope.params import ShardParams, parse_params
 from mergerscope.report.identity import settings_text, source_commit, versions
 
 
 def test_settings_read_back_as_they_are(made):
-    params = made.made_params(rank={"ranker": "lda"})
+    params = made.made_params(rank={"ranker": "lda"}, shard={"workers": ShardParams().workers})
     tree = YAML(typ="safe", pure=True).load(settings_text(params))
     assert parse_params(tree) == params
+
+
+def test_the_number_of_processes_is_not_part_of_the_page(made):
+    one, other = (settings_text(made.made_params(shard={"workers": workers})) for workers in (1, 7))
+    assert one == other
+    assert "per_shard" in one
 
 
 def test_versions_name_the_package_and_what_it_stands_on():

@@ -10,8 +10,10 @@ from PIL import Image
 from mergerscope.errors import MissingInputError
 from mergerscope.params import parse_params
 from mergerscope.paths import Paths
+from mergerscope.shards import writer
 from mergerscope.shards.manifest import Manifest
 from mergerscope.stages import catalog, shard
+from mergerscope.survey import digests
 
 PARAMS = parse_params(
     {
@@ -51,6 +53,22 @@ def test_the_stage_packs_what_the_catalogue_lists(paths: Paths) -> None:
     shard.run(paths, PARAMS)
     assert {path.name: path.read_bytes() for path in paths.shards.iterdir()} == before
     assert not list(paths.scratch.iterdir())
+
+
+def test_the_number_of_processes_changes_no_byte(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is why dvc.yaml lists `shard.workers` for no stage."""
+    monkeypatch.setattr(writer, "INLINE", 0)
+    monkeypatch.setattr(digests, "INLINE", 0)
+    monkeypatch.setattr(digests, "CHUNK", 2)
+    found = []
+    for workers in (1, 2):
+        params = PARAMS.model_copy(update={"shard": PARAMS.shard.model_copy(update={"workers": workers})})
+        catalog.run(paths, params)
+        shard.run(paths, params)
+        files = [paths.catalog, *paths.catalog_report.iterdir(), *paths.shards.iterdir()]
+        found.append({path.name: path.read_bytes() for path in files})
+    assert found[0] == found[1]
+    assert {"catalog.parquet", "summary.json", "manifest.json", "shard-000000.tar"} <= found[0].keys()
 
 
 def test_without_a_catalogue(tmp_path: Path) -> None:

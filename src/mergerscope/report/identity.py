@@ -90,7 +90,7 @@ def versions() -> list[Fact]:
 
 
 def settings_text(params: Params) -> str:
-    """All parameters as YAML, defaults filled in."""
+    """All parameters as YAML, defaults filled in; `shard.workers`, which changes no byte, is left to the machine."""
     # Block by block, so that the graph's test sees that this stage reads, and depends on, every one.
     blocks = {
         "survey": params.survey, "target": params.target, "split": params.split, "shard": params.shard,
@@ -102,5 +102,7 @@ def settings_text(params: Params) -> str:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump({name: block.model_dump(mode="json") for name, block in blocks.items()}, buffer)
+    tree = {name: block.model_dump(mode="json") for name, block in blocks.items()}
+    del tree["shard"]["workers"]
+    yaml.dump(tree, buffer)
     return buffer.getvalue()
