@@ -104,6 +104,38 @@ def test_a_folder_under_dvc_counts_as_data(repository: Paths) -> None:
     assert data_digests(repository, "catalog") == {"data": "aaaa.dir"}
 
 
+def test_a_survey_that_was_copied_into_place_has_the_digest_under_which_stages_read_it(repository: Paths) -> None:
+    fill(repository)
+    assert digest_of(repository, "data") is None
+    lock = """
+stages:
+  shard:
+    deps:
+      - {path: data, hash: md5, md5: old.dir, size: 7, nfiles: 3}
+  catalog:
+    deps:
+      - {path: code.py, hash: md5, md5: bbbb, size: 2}
+      - {path: data, hash: md5, md5: aaaa.dir, size: 1, nfiles: 1}
+"""
+    repository.dvc_lock.write_text(lock, encoding="utf-8")
+    assert digest_of(repository, "data") == digest_of(repository, "./data/") == "aaaa.dir"
+    (repository.root / "data" / "image.jpg").write_text("xx", encoding="utf-8")
+    assert digest_of(repository, "data") is None
+
+
+def test_dvc_agrees_on_a_survey_of_its_own_kind(repository: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ``data.dvc``: the digest is what DVC writes into its lock, and what adding the folder would give."""
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    call(repository.root, sys.executable, "-m", "dvc", "init", "-q")
+    (repository.root / "data").mkdir()
+    (repository.root / "data" / "image.jpg").write_text("x", encoding="utf-8")
+    call(repository.root, sys.executable, "-m", "dvc", "repro", "-q", "catalog")
+    digest = digest_of(repository, "data")
+    assert digest is not None
+    call(repository.root, sys.executable, "-m", "dvc", "add", "-q", "data")
+    assert f"md5: {digest}" in (repository.root / "data.dvc").read_text(encoding="utf-8")
+
+
 def test_dvc_agrees(repository: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     call(repository.root, sys.executable, "-m", "dvc", "init", "-q")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,9 @@ def data_digests(paths: Paths, stage: str) -> dict[str, str]:
 def digest_of(paths: Paths, path: str) -> str | None:
     """Return the digest by which DVC knows a file or folder, or None where nothing lies there.
 
-    A file's MD5 is computed. A folder's is read from ``dvc.lock`` or its ``.dvc`` file, if the number of its
-    files and bytes still agrees; else, as when a stage was run without DVC, it is the MD5 of the folder's
+    A file's MD5 is computed. A folder's is read from its ``.dvc`` file or from ``dvc.lock``, where it may be the
+    output of a stage or, as a survey that was copied into its place, what a stage read; if the number of its files
+    and bytes still agrees. Else, as when a stage was run without DVC, it is the MD5 of the folder's
     ``manifest.json``, which names each file's digest.
     """
     place = paths.root / path
@@ -57,10 +59,10 @@ def digest_of(paths: Paths, path: str) -> str | None:
         return file_digest(place, "md5")
     if not place.is_dir():
         return None
-    known = _locked(paths, path)
     sizes = [file.stat().st_size for file in place.rglob("*") if file.is_file()]
-    if known is not None and (known.get("nfiles"), known.get("size")) == (len(sizes), sum(sizes)):
-        return str(known["md5"])
+    for known in _locked(paths, path):
+        if (known.get("nfiles"), known.get("size")) == (len(sizes), sum(sizes)):
+            return str(known["md5"])
     manifest = place / "manifest.json"
     return file_digest(manifest, "md5") if manifest.is_file() else None
 
@@ -88,11 +90,15 @@ def _ask_git(root: Path, *words: str) -> str | None:
     return answer.stdout.strip()
 
 
-def _locked(paths: Paths, path: str) -> dict[str, Any] | None:
-    lock = _yaml(paths.dvc_lock).get("stages", {})
-    outs = [out for stage in lock.values() for out in stage.get("outs", [])]
-    outs += [out | {"path": path} for out in _yaml(paths.root / f"{path}.dvc").get("outs", [])]
-    return next((out for out in outs if out.get("path") == path and "md5" in out), None)
+def _locked(paths: Paths, path: str) -> list[dict[str, Any]]:
+    """Return what DVC has written down of a folder, the surest first: its own file, stages' outputs, stages' inputs."""
+    place = os.path.normpath(paths.root / path)
+    own = [entry | {"path": path} for entry in _yaml(Path(f"{place}.dvc")).get("outs", [])]
+    stages = _yaml(paths.dvc_lock).get("stages", {}).values()
+    entries = own + [entry for kind in ("outs", "deps") for stage in stages for entry in stage.get(kind, [])]
+    return [
+        entry for entry in entries if "md5" in entry and os.path.normpath(paths.root / entry.get("path", "")) == place
+    ]
 
 
 def _names(entries: list[Any]) -> list[str]:
