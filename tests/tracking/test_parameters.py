@@ -1,12 +1,9 @@
-"""Parameters, name and fingerprint of a run."""
+"""Parameters and name of a run."""
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from mergerscope.params import Params, parse_params
-from mergerscope.tracking.parameters import fingerprint, model_parameters, run_name
+from mergerscope.tracking.parameters import model_parameters, run_name
 
 
 def test_only_what_shapes_the_model_is_a_parameter() -> None:
@@ -48,16 +45,3 @@ def test_the_name_says_objective_size_and_strength() -> None:
 def test_the_split_matters_only_where_training_sees_roles() -> None:
     assert "split.seed" not in model_parameters(Params())
     assert model_parameters(parse_params({"train": {"images": "references"}}))["split.seed"] == str(Params().split.seed)
-
-
-@given(st.sampled_from(["embed.batch_size", "rank.top", "evaluate.splits", "shard.workers"]), st.integers(100, 5000))
-def test_later_stages_leave_the_fingerprint_alone(path: str, value: int) -> None:
-    block, name = path.split(".")
-    assert fingerprint(parse_params({block: {name: value}}), {}) == fingerprint(Params(), {})
-
-
-@given(st.dictionaries(st.sampled_from(["epochs", "batch_size", "seed"]), st.integers(2, 9), min_size=1))
-def test_the_fingerprint_follows_parameters_and_inputs(train: dict[str, int]) -> None:
-    changed = parse_params({"train": train})
-    assert (fingerprint(changed, {}) == fingerprint(Params(), {})) == (changed == Params())
-    assert fingerprint(changed, {"shards": "a"}) != fingerprint(changed, {"shards": "b"})

@@ -13,6 +13,7 @@ from PIL import Image
 
 from mergerscope.params import Params, parse_params
 from mergerscope.paths import Paths
+from mergerscope.survey.catalog import read_catalog, write_catalog
 from mergerscope.tracking.lineage import file_digest
 from mergerscope.tracking.parameters import model_parameters, run_name
 from mergerscope.tracking.run import Run
@@ -128,15 +129,32 @@ def test_a_killed_training_that_never_goes_on_does_not_stay_running(paths: Paths
 def test_other_images_make_another_run(paths: Paths, params: Params) -> None:
     with pytest.raises(KeyboardInterrupt), training_run(paths, params) as first:
         raise KeyboardInterrupt
-    paths.catalog.write_bytes(paths.catalog.read_bytes() + b" ")
+    table = read_catalog(paths.catalog).table
+    place = table.schema.get_field_index("role")
+    roles = ["reference" if role == "hidden" else role for role in table["role"].to_pylist()]
+    write_catalog(table.set_column(place, "role", [roles]), paths.catalog)
     with training_run(paths, params) as second:
+        assert second.id != first.id
+
+
+@pytest.mark.parametrize("change", [
+    {"target": {"column": "merger", "threshold": 0.85}}, {"shard": {"crop": 0.6}}, {"train": {"epochs": 3}},
+    {"objective": {"simclr": {"weight": 0.0}}}, {"encoder": {"depth": 34}}, {"views": {"strength": 0.1}},
+])  # fmt: skip
+def test_whatever_a_run_tells_otherwise_makes_another_run(paths: Paths, change: dict[str, dict[str, object]]) -> None:
+    """MLflow refuses to change a parameter of a run, and checkpoints of another training are of no use."""
+    before, after = Params(), parse_params(change)
+    assert model_parameters(before) != model_parameters(after)
+    with pytest.raises(KeyboardInterrupt), training_run(paths, before) as first:
+        raise KeyboardInterrupt
+    with training_run(paths, after) as second:
         assert second.id != first.id
 
 
 def test_a_resume_point_of_another_store_or_of_no_use_is_ignored(paths: Paths, params: Params) -> None:
     place = paths.scratch / "train" / "run.json"
     place.parent.mkdir(parents=True)
-    for text in ("", "[]", '{"run_id": "0"}', '{"run_id": 3, "fingerprint": null}'):
+    for text in ("", "[]", '{"run_id": "0"}', '{"run_id": 3, "training": null}'):
         place.write_text(text, encoding="utf-8")
         with training_run(paths, params):
             pass

@@ -5,8 +5,6 @@ Knows neither MLflow nor DVC, so that the stage, a sweep and the tests all call 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from mergerscope.learn.device import pick_device
 from mergerscope.learn.encoder import Encoder, EncoderConfig, build_encoder
 from mergerscope.learn.module import EncoderModule, make_view
 from mergerscope.learn.monitoring import MonitorSet
+from mergerscope.learn.resume_key import training_key
 from mergerscope.learn.trainer import last_point, make_trainer, quiet_lightning
 from mergerscope.params import Params
 from mergerscope.progress import progress
@@ -87,7 +86,7 @@ def fit(
         shards_dir: folder of the shards and their manifest.
         catalog: whose roles say which galaxies are references; votes are used for nothing but monitoring.
         scratch: where resume points are kept. A training that was killed goes on from its last whole epoch when
-            called again with equal parameters, shards and roles, and ends in the same weights.
+            called again with equal parameters, shards and roles (`training_key`), and ends in the same weights.
         on_epoch: called with the epoch (from 0) and its row of the history, also for epochs that a resumed
             training had finished before. What it raises ends the training and is passed on.
         description: of the progress bar.
@@ -105,7 +104,7 @@ def fit(
     monitors = MonitorSet(params, shards_dir, manifest, catalog)
     encoder = fresh_encoder(params, shards_dir, manifest)
     module = EncoderModule(encoder, params, images, steps_per_epoch(images, batch_size))
-    points = None if scratch is None else _resume_points(scratch, params, manifest, catalog)
+    points = None if scratch is None else _resume_points(scratch, training_key(params, manifest, catalog))
 
     def loader(epoch: int) -> EpochLoader:
         return training_loader(
@@ -155,16 +154,9 @@ def _training_images(params: Params, manifest: Manifest, catalog: Catalog) -> tu
     return keep, count
 
 
-def _resume_points(scratch: Path, params: Params, manifest: Manifest, catalog: Catalog) -> Path:
+def _resume_points(scratch: Path, key: str) -> Path:
     """Return the folder for resume points of just this training; those of any other are removed."""
-    blocks = params.model_dump(include={"views": True, "encoder": True, "objective": True, "train": True,
-                                        "embed": True, "rank": {"folds"}})  # fmt: skip
-    shards = [shard.sha256 for shard in manifest.shards]
-    digest = hashlib.sha256(json.dumps([blocks, shards], sort_keys=True).encode())
-    # Roles say what is trained on, and by what an early stop is judged.
-    for column in (catalog.ids, catalog.role, catalog.judged):
-        digest.update(column.tobytes())
-    points = scratch / digest.hexdigest()[:16]
+    points = scratch / key[:16]
     for other in scratch.glob("*") if scratch.is_dir() else ():
         if other.is_dir() and other != points:
             shutil.rmtree(other)

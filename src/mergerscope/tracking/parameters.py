@@ -1,14 +1,13 @@
-"""What of params.yaml shapes the model: the parameters of a run, its name, and its fingerprint."""
+"""What of params.yaml shapes the model: the parameters of a run, and its name."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
 from mergerscope.params import Params
 
-__all__ = ["fingerprint", "model_parameters", "run_name"]
+__all__ = ["model_parameters", "run_name"]
 
 CONTRASTIVE = ("simclr", "moco")
 """Terms that work on projections at a temperature."""
@@ -51,12 +50,6 @@ def run_name(params: Params) -> str:
     size = f"r{encoder.depth}w{encoder.width:g} {params.shard.size}px"
     images = "" if params.train.images == "all" else f" {params.train.images}"
     return f"{params.objective.name} {size} s{params.views.strength:g}{images}"
-
-
-def fingerprint(params: Params, inputs: dict[str, str]) -> str:
-    """Return a digest of all that a training starts from: its parameters and its inputs' digests."""
-    content = json.dumps({"parameters": model_parameters(params), "inputs": inputs}, sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

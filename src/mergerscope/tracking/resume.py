@@ -19,12 +19,17 @@ class ResumePoint:
     """The id of the run in progress, beside the checkpoints from which its training resumes.
 
     It is kept out of DVC's outputs, which must not change with the run, and goes when the run has finished.
+
+    Args:
+        paths: of the project.
+        client: of the store in use.
+        training: the key of the training, see `mergerscope.learn.resume_key`.
     """
 
-    def __init__(self, paths: Paths, client: mlflow.MlflowClient, fingerprint: str) -> None:
+    def __init__(self, paths: Paths, client: mlflow.MlflowClient, training: str) -> None:
         self._file: Path = paths.scratch / "train" / "run.json"
         self._client = client
-        self._key = {"fingerprint": fingerprint, "tracking_uri": client.tracking_uri}
+        self._key = {"training": training, "tracking_uri": client.tracking_uri}
 
     def find(self) -> str | None:
         """Return the id of an unfinished run of the same training in the same store.

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 import mlflow
 from mlflow.entities import RunStatus
 
+from mergerscope.learn.resume_key import training_key
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.shards.manifest import Manifest
-from mergerscope.tracking.lineage import digest_of, file_digest, lineage
-from mergerscope.tracking.parameters import fingerprint, model_parameters, run_name
+from mergerscope.survey.catalog_file import read_catalog
+from mergerscope.tracking.lineage import digest_of, lineage
+from mergerscope.tracking.parameters import model_parameters, run_name
 from mergerscope.tracking.resume import ResumePoint
 from mergerscope.tracking.run import Run, encoder_tags
 from mergerscope.tracking.store import experiment_id, initialise
@@ -25,9 +27,10 @@ __all__ = ["log_start", "run_tags", "training_run"]
 def training_run(paths: Paths, params: Params, *, name: str | None = None) -> Iterator[Run]:
     """Open the MLflow run of one training, and log what it starts from.
 
-    A training that was killed or failed goes on in the run that it had, if its parameters and inputs are the
-    same. The run ends as FINISHED, as FAILED on an error, or as KILLED on an interrupt. The encoder's files must
-    be written inside the block: by their digests, set as tags at its end, `register` finds the run.
+    A training that was killed or failed goes on in the run that it had, if it starts from the same, by the key that
+    also names its checkpoints (`mergerscope.learn.resume_key`). The run ends as FINISHED, as FAILED on an error, or as
+    KILLED on an interrupt. The encoder's files must be written inside the block: by their digests, set as tags at its
+    end, `register` finds the run.
 
     Args:
         paths: Of the project.
@@ -35,11 +38,11 @@ def training_run(paths: Paths, params: Params, *, name: str | None = None) -> It
         name: The run's name, by default `run_name`.
 
     Raises:
+        MissingInputError: catalogue or shards are not there.
         TrackingError: the store cannot be used.
     """
     client = initialise(paths)
-    inputs = {path.name: file_digest(path) for path in (paths.catalog, paths.manifest)}
-    point = ResumePoint(paths, client, fingerprint(params, inputs))
+    point = ResumePoint(paths, client, training_key(params, Manifest.load(paths.manifest), read_catalog(paths.catalog)))
     started = mlflow.start_run(
         run_id=point.find(), experiment_id=experiment_id(client), run_name=name or run_name(params),
         tags=run_tags(paths, "train"), log_system_metrics="CI" not in os.environ,
