@@ -70,7 +70,7 @@ class ContractError(MergerscopeError):
 
 
 class GateError(MergerscopeError):
-    """The model is not good enough to be registered."""
+    """The model is not good enough to be registered or promoted, or that cannot be told."""
 
     exit_code = 6
 

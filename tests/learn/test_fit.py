@@ -101,7 +101,7 @@ class TestResult:
 
     def test_validation_is_of_the_trained_and_the_untrained(self, result, small, settings):
         found = result.validation
-        assert list(found) == ["trained", "untrained", "k", "folds", "references", "pool"]
+        assert list(found) == ["trained", "untrained", "k", "folds", "references", "pool", "survey", "split"]
         assert found["trained"].keys() == found["untrained"].keys() == {"recall", "average_precision"}
         monitors = MonitorSet(settings(), small.shards, Manifest.load(small.manifest), read_catalog(small.catalog))
         assert monitors.judge(result.encoder, torch.device("cpu")) == found["trained"]

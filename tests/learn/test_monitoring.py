@@ -151,6 +151,21 @@ def test_what_the_hidden_mergers_look_like_changes_nothing(make_set, make_encode
     assert all(torch.equal(value, expected[1][name]) for name, value in found[1].items())
 
 
+def test_what_was_judged_on_is_known_again(make_set, catalog, settings, small, manifest):
+    """One examination: equal digests. Other pixels: another survey; other roles, folds or draws: another split."""
+    first = make_set().judged_on
+    assert first == make_set(epochs=9, learning_rate=0.1).judged_on
+    assert {len(value) for value in first.values()} == {12}
+    pixels = np.where(catalog.ids == catalog.ids[0], "other", catalog.pixel_digest)
+    assert make_set(catalog=replace(catalog, pixel_digest=pixels)).judged_on["survey"] != first["survey"]
+    role = catalog.role.copy()
+    role[catalog.rows("reference")[0]] = "hidden"
+    more_folds = MonitorSet(settings(rank={"folds": 3}), small.shards, manifest, catalog)
+    for other in (make_set(catalog=replace(catalog, role=role)), make_set(seed=7), more_folds):
+        assert other.judged_on["survey"] == first["survey"]
+        assert other.judged_on["split"] != first["split"]
+
+
 @pytest.mark.parametrize("role", ["reference", "pool"])
 def test_the_others_are_looked_at(make_set, make_encoder, catalog, poison, role):
     """The proof above proves something: poisoning others does change the figures."""

@@ -98,12 +98,15 @@ def write_encoder(paths: Paths, seed: int = 1, *, pairs_head: bool = True) -> No
     save_encoder(build_encoder(config, seed), paths.encoder_weights, paths.encoder_config)
 
 
-def write_validation(paths: Paths, trained: float | None = 0.6, untrained: float | None = 0.4) -> None:
+def write_validation(
+    paths: Paths, trained: float | None = 0.6, untrained: float | None = 0.4, **judged_on: str | None
+) -> None:
     """Write ``results/train/metrics.json`` and a history of two epochs."""
     scores = {"trained": trained, "untrained": untrained}
     validation = {name: {"recall": 0.5, "average_precision": value} for name, value in scores.items()}
     paths.train_results.mkdir(parents=True, exist_ok=True)
-    tree = {"validation": validation | {"k": 100, "folds": 6}, "epochs": 2, "images": GALAXIES}
+    rest = {"k": 100, "folds": 6, "survey": "5ca1ab1e0000", "split": "0ddba11f0000"} | judged_on
+    tree = {"validation": validation | rest, "epochs": 2, "images": GALAXIES}
     (paths.train_results / "metrics.json").write_text(json.dumps(tree), encoding="utf-8")
     text = "epoch,loss,validation_recall\n1,2.5,\n2,1.5,0.25\n"
     (paths.train_results / "history.csv").write_text(text, encoding="utf-8")

@@ -204,6 +204,39 @@ def test_if_better_keeps_the_better_one(
     assert (versions(paths), champion(paths)) == (["1", "2"], "2")
 
 
+@pytest.mark.parametrize(("judged_on", "message"), [
+    ({"survey": "a1b2c3d4e5f6"}, "survey a1b2c3d4e5f6 against 5ca1ab1e0000"),
+    ({"split": "a1b2c3d4e5f6"}, "split a1b2c3d4e5f6 against 0ddba11f0000"),
+    ({"survey": None}, "survey unknown against 5ca1ab1e0000"),
+])  # fmt: skip
+def test_if_better_compares_no_scores_of_other_surveys_or_splits(
+    paths: Paths, params: Params, retrain: Callable[..., None], rejudge: Callable[..., None],
+    judged_on: dict[str, str | None], message: str,
+) -> None:
+    careful = params.model_copy(update={"register_": params.register_.model_copy(update={"promote": "if_better"})})
+    first = accept(paths, careful)
+    retrain(paths, seed=2)
+    rejudge(paths, 0.99, 0.4, **judged_on)
+    with pytest.raises(GateError, match=f"{message}.*promote: always"):
+        accept(paths, careful)
+    assert (champion(paths), Receipt.load(paths.champion)) == ("1", first)
+    accept(paths, params)
+    assert champion(paths) == "2"
+
+
+def test_if_better_takes_the_place_of_a_champion_without_a_score_wherever_it_was_judged(
+    paths: Paths, params: Params, retrain: Callable[..., None], rejudge: Callable[..., None]
+) -> None:
+    free = params.register_.model_copy(update={"promote": "if_better", "gate": "none"})
+    careful = params.model_copy(update={"register_": free})
+    rejudge(paths, None, None)
+    accept(paths, careful)
+    retrain(paths, seed=2)
+    rejudge(paths, 0.5, 0.4, survey="a1b2c3d4e5f6")
+    accept(paths, careful)
+    assert champion(paths) == "2"
+
+
 def test_if_better_cannot_judge_a_champion_of_unknown_score(
     paths: Paths, params: Params, retrain: Callable[..., None]
 ) -> None:

@@ -49,7 +49,7 @@ class FitResult:
     """Images as the network saw them: `views` (n, v, C, H, W), the first the original; `pairs_positive` and
     `pairs_negative` (n, C, H, W) where the `pairs` term takes part."""
     validation: dict[str, Any]
-    """Recall@k and average precision on validation folds of references, trained and untrained."""
+    """Recall@k and average precision on validation folds of references, trained and untrained; and on what."""
 
 
 def encoder_config(params: Params, manifest: Manifest) -> EncoderConfig:
@@ -176,6 +176,7 @@ def _validation(
         "folds": params.rank.folds,
         "references": len(monitors.references),
         "pool": len(monitors.pool),
+        **monitors.judged_on,
     }
 
 

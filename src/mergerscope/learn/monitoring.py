@@ -6,6 +6,8 @@ a sweep that reads these figures can tune on them.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,12 @@ class MonitorSet:
         # Judged ones were chosen first, so the rule gives here what it gives on the whole survey.
         self.pool = np.flatnonzero(np.isin(rows, validation_negatives(chosen, catalog.judged)))
         self.pictures = pictures(catalog.pixel_digest[rows])
+        self.judged_on = {
+            "survey": _digest([catalog.ids, catalog.pixel_digest]),
+            "split": _digest([self.ids, self.references, self.pool, [params.rank.folds, params.train.seed]]),
+        }
+        """By what the validation is known again: only scores with equal digests are of one examination. The survey's is
+        over ids and pixels of the catalogue; the split's over who is searched for among whom, in which folds."""
         self.images: npt.NDArray[np.uint8] = read_images(shards_dir, manifest, self.ids.tolist())
 
     def epoch(self, encoder: Encoder, device: torch.device) -> dict[str, float]:
@@ -125,6 +133,15 @@ class MonitorSet:
             rank.folds, self.params.train.seed, pictures=self.pictures,
         )  # fmt: skip
         return {"recall": found.recall_at_k, "average_precision": found.average_precision}
+
+
+def _digest(columns: Sequence[Any]) -> str:
+    """Return 12 hex digits over some columns: enough to tell surveys apart, short enough for a table of metrics."""
+    digest = hashlib.sha256()
+    for column in columns:
+        values = np.asarray(column)
+        digest.update(values.dtype.str.encode() + values.tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _standardised(features: torch.Tensor, by: torch.Tensor) -> torch.Tensor:

@@ -9,10 +9,14 @@ from typing import Any, Literal
 from mergerscope.errors import ContractError, GateError, MissingInputError
 from mergerscope.paths import Paths
 
-__all__ = ["beats", "check_gate", "read_validation", "score"]
+__all__ = ["beats", "check_comparable", "check_gate", "read_validation", "score"]
 
 CRITERION = "average_precision"
 """The score that counts: it judges the whole list, where recall at one k judges one cut."""
+
+
+JUDGED_ON = ("survey", "split")
+"""Digests in a validation of what it was made on."""
 
 
 def read_validation(paths: Paths) -> dict[str, Any]:
@@ -65,6 +69,30 @@ def check_gate(validation: Mapping[str, Any], gate: str) -> None:
             f"{_said(trained)}, the untrained encoder's is {_said(untrained)}. Train longer or on more images, "
             "change `objective` in params.yaml, or set `register.gate: none` to register it all the same."
         )
+
+
+def check_comparable(validation: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> None:
+    """Refuse to compare scores of two examinations: an easy survey would beat a good model.
+
+    Where one of the two has no score there is nothing to compare, and nothing to refuse.
+
+    Raises:
+        GateError: the two were not judged on the same survey and in the same folds, or one does not tell.
+    """
+    if validation is None or other is None or None in (score(validation, "trained"), score(other, "trained")):
+        return
+    ours, theirs = ([one.get(name) for name in JUDGED_ON] for one in (validation, other))
+    if ours == theirs and None not in ours:
+        return
+    shown = " and ".join(
+        f"{name} {a or 'unknown'} against {b or 'unknown'}" for name, a, b in zip(JUDGED_ON, ours, theirs, strict=True)
+    )
+    raise GateError(
+        "The model is registered and not promoted: it cannot be compared with the champion, whose validation was "
+        f"made on something else ({shown}). `register.promote: if_better` needs the same galaxies, the same roles "
+        "(target, split) and the same folds (rank.folds, train.seed, train.monitor_images). Bring these back, or set "
+        "`register.promote: always` in params.yaml to put the model in the champion's place without a comparison."
+    )
 
 
 def beats(validation: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:

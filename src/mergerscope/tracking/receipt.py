@@ -30,7 +30,7 @@ class Receipt:
     image_shape: list[int]
     """C, H, W of an image."""
     validation: dict[str, Any] | None
-    """The validation scores that the gate judged, as in ``results/train/metrics.json``."""
+    """The scores that the gate judged and digests of what they were made on, as in ``results/train/metrics.json``."""
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -12,7 +12,7 @@ from mergerscope.errors import MergerscopeError, TrackingError
 from mergerscope.learn.encoder import Encoder, load_encoder
 from mergerscope.params import Params
 from mergerscope.paths import Paths
-from mergerscope.tracking.gate import beats, check_gate, read_validation
+from mergerscope.tracking.gate import beats, check_comparable, check_gate, read_validation
 from mergerscope.tracking.logged_model import image_shape, log_model, try_model
 from mergerscope.tracking.receipt import Receipt
 from mergerscope.tracking.restore import run_of
@@ -38,7 +38,8 @@ def register(paths: Paths, params: Params) -> Receipt:
     back and predicts before the alias moves to it.
 
     Raises:
-        GateError: the encoder is not good enough (`mergerscope.tracking.gate`).
+        GateError: the encoder is not good enough, or not judged on what the champion was, by which alone
+            ``promote: if_better`` could tell (`mergerscope.tracking.gate`).
         MissingInputError: `train` has not run.
         ContractError: the registered model does not predict what the encoder says.
         TrackingError: the store cannot be used.
@@ -115,6 +116,7 @@ def _promote(client: mlflow.MlflowClient, version: ModelVersion, receipt: Receip
         return receipt
     if champion is not None and promote == "if_better":
         present = Receipt.from_tags(MODEL_NAME, ALIAS, champion.tags)
+        check_comparable(receipt.validation, present.validation)
         if not beats(receipt.validation, present.validation):
             return present
     client.set_registered_model_alias(MODEL_NAME, ALIAS, version.version)
