@@ -8,7 +8,7 @@ raise                     exit   when
 `TooManyRefusedError`     3      more than ``shard.max_refused`` of it is bad
 `MissingInputError`       4      an earlier stage's output is not there
 `ContractError`           5      an input exists and does not keep its contract
-`GateError`               6      a model is not good enough to be registered
+`GateError`               6      a model is not good enough to be registered or promoted
 `MissingExtraError`       7      an optional package is needed and not installed
 `TrackingError`           8      the MLflow store cannot be reached or used
 ========================  =====  ==============================================

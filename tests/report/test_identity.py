@@ -1,9 +1,15 @@
+import shutil
 import subprocess
+from dataclasses import replace
 
+import pytest
 from ruamel.yaml import YAML
 
+from mergerscope.errors import ContractError
 from mergerscope.params import ShardParams, parse_params
-from mergerscope.report.identity import settings_text, source_commit, versions
+from mergerscope.report.card import model_card
+from mergerscope.report.identity import identity, settings_text, source_commit, versions
+from mergerscope.report.training import load_training
 
 
 def test_settings_read_back_as_they_are(made):
@@ -16,6 +22,26 @@ def test_the_number_of_processes_is_not_part_of_the_page(made):
     one, other = (settings_text(made.made_params(shard={"workers": workers})) for workers in (1, 7))
     assert one == other
     assert "per_shard" in one
+
+
+def test_what_it_was_trained_on_is_what_the_training_says(inputs):
+    """Not what params.yaml asks for: a training may stop early, and see fewer galaxies than there are."""
+    metrics = inputs.training.metrics | {"images": 21, "epochs": 1}
+    assert inputs.params.train.epochs != 1
+    other = replace(inputs, training=replace(inputs.training, metrics=metrics))
+    assert dict(identity(other, {})["Model"])["Trained on"] == "21 images, 1 epoch"
+    card = model_card(other)
+    assert ", 1 epochs," not in card
+    assert "it sees 21 of them, the references alone" in card
+    assert "which sees every image" in model_card(inputs)
+
+
+@pytest.mark.parametrize("content", ["{}", '{"images": 3}', '{"images": "many", "epochs": 2}'])
+def test_a_training_that_does_not_say_is_told(inputs, tmp_path, content):
+    shutil.copytree(inputs.paths.train_results, tmp_path / "train")
+    (tmp_path / "train" / "metrics.json").write_text(content)
+    with pytest.raises(ContractError, match=r"lacks `images` or `epochs`.*mergerscope train"):
+        load_training(tmp_path / "train")
 
 
 def test_versions_name_the_package_and_what_it_stands_on():

@@ -1,3 +1,5 @@
+import subprocess
+
 import pytest
 
 from mergerscope.errors import MissingInputError
@@ -40,6 +42,32 @@ def test_report_writes_page_figures_and_card_and_logs_the_figures(registered):
     report.run(paths, params)
     assert {path: path.read_bytes() for path in first} == first
     assert not list(paths.root.rglob("*.new"))
+
+
+def test_a_commit_of_the_source_is_named_and_changes_nothing_else(registered):
+    paths, params, _ = registered
+
+    def git(*words):
+        who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+        done = subprocess.run(["git", *who, *words], cwd=paths.root, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def outcome():
+        report.run(paths, params)
+        return {path: path.read_bytes() for path in (paths.report, paths.model_card, *paths.figures.iterdir())}
+
+    git("init", "-q")
+    commits, found = [], []
+    for name in ("params.yaml", "outcome.txt", "params.yaml"):
+        (paths.root / name).write_text(f"{len(commits)}\n")
+        git("add", name)
+        git("commit", "-q", "-m", name)
+        commits.append(git("rev-parse", "HEAD"))
+        found.append(outcome())
+    first, same, other = found
+    assert commits[0].encode() in first[paths.report]
+    assert same == first, "the outcome of a run, committed, is no other source"
+    assert other == first | {paths.report: first[paths.report].replace(commits[0].encode(), commits[2].encode())}
 
 
 def test_report_names_the_stage_that_is_missing(made, tmp_path):

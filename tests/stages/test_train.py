@@ -86,6 +86,12 @@ def test_what_it_writes(project, params):
                       "pairs_negative": (galaxies, 3, 16, 16)}  # fmt: skip
 
 
+def test_metrics_tell_the_images_that_were_trained_on(project, params):
+    train.run(project, changed(params, images="references"))
+    metrics = json.loads((project.train_results / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["images"] == 2
+
+
 def test_what_it_logs(project, params):
     train.run(project, params)
     (run,) = runs(project)

@@ -43,6 +43,8 @@ class FitResult:
     """A trained encoder, and what was seen on the way."""
 
     encoder: Encoder
+    images: int
+    """Galaxies that it was trained on."""
     history: list[dict[str, float]]
     """One row an epoch: losses, monitors, learning rate."""
     samples: dict[str, npt.NDArray[np.uint8]]
@@ -122,7 +124,7 @@ def fit(
     samples = _samples(params, monitors)
     if points is not None:
         shutil.rmtree(points, ignore_errors=True)
-    return FitResult(encoder.cpu().eval(), monitor.history, samples, validation)
+    return FitResult(encoder.cpu().eval(), images, monitor.history, samples, validation)
 
 
 class _Epochs(pl.LightningDataModule):

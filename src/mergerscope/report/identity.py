@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from mergerscope import __version__
 from mergerscope.params import Params
 from mergerscope.report.inputs import Inputs
-from mergerscope.report.words import count
+from mergerscope.report.words import count, plural
 from mergerscope.survey.roles import ROLES
 
 __all__ = ["Fact", "identity", "settings_text", "source_commit", "versions"]
@@ -41,7 +41,7 @@ def identity(inputs: Inputs, digests: Mapping[str, str]) -> dict[str, list[Fact]
         ("Embedding", f"{inputs.store.dim} numbers, pooling {inputs.params.embed.pooling}, "
                       f"{inputs.params.embed.views} view{'s' if inputs.params.embed.views > 1 else ''} a galaxy"),
         ("Objective", inputs.params.objective.name),
-        ("Trained on", f"{inputs.params.train.images} images, {inputs.params.train.epochs} epochs"),
+        ("Trained on", f"{plural(inputs.training.images, 'image')}, {plural(inputs.training.epochs, 'epoch')}"),
     ]
     roles = ", ".join(f"{count(int((inputs.labels.role == role).sum()))} {role}" for role in ROLES)
     data = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mergerscope.errors import MissingInputError
+from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.report.evaluation import read_csv, read_json
 from mergerscope.report.style import COLOURS, Panel, spread
 from mergerscope.report.words import decimal, is_number
@@ -49,6 +49,16 @@ class Training:
     samples: dict[str, Array]
     """uint8: ``views`` (n, v, C, H, W); ``pairs_positive`` and ``pairs_negative`` (n, C, H, W) where trained on."""
 
+    @property
+    def images(self) -> int:
+        """Galaxies that the network was trained on."""
+        return int(self.metrics["images"])
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that it was trained for: fewer than were asked for where the training stopped early."""
+        return int(self.metrics["epochs"])
+
     def score(self, encoder: str, metric: str) -> float | None:
         """``recall`` or ``average_precision`` of an encoder on the validation folds, measured as it is used.
 
@@ -63,7 +73,11 @@ def load_training(folder: Path) -> Training:
 
     Raises:
         MissingInputError: one of them is not there.
+        ContractError: metrics.json does not tell images and epochs.
     """
+    metrics = read_json(folder / "metrics.json", "train")
+    if not (is_number(metrics.get("images")) and is_number(metrics.get("epochs"))):
+        raise ContractError(f"{folder / 'metrics.json'} lacks `images` or `epochs`. Run `mergerscope train` again.")
     lines = read_csv(folder / "history.csv", "train")
     names = list(lines[0]) if lines else ["epoch", "loss"]
     history = {name: np.array([float(line[name] or "nan") for line in lines]) for name in names}
@@ -72,7 +86,7 @@ def load_training(folder: Path) -> Training:
         raise MissingInputError(path, "train")
     with np.load(path, allow_pickle=False) as file:
         samples = {name: file[name] for name in file.files if file[name].size}
-    return Training(history, read_json(folder / "metrics.json", "train"), samples)
+    return Training(history, metrics, samples)
 
 
 def training_panels(training: Training) -> list[Panel]:

@@ -22,7 +22,9 @@ def run(paths: Paths, params: Params) -> None:
     """Write the report of the survey and the model card, and log the figures to the champion's run.
 
     Reads what every stage before wrote; writes ``results/report.html``, ``results/figures/*.png`` and
-    ``models/MODEL_CARD.md``. Equal inputs give equal bytes.
+    ``models/MODEL_CARD.md``. On one machine the same bytes come from the same inputs and settings, the same commit of
+    the source and the same packages: the page names commit and versions, and another matplotlib or UMAP draws
+    otherwise. Neither time nor run id is on it. The card depends on inputs and settings alone.
 
     Raises:
         MissingInputError: an earlier stage has not been run.

@@ -14,7 +14,6 @@ from mergerscope.learn.encoder import save_encoder
 from mergerscope.learn.fit import FitResult, fit
 from mergerscope.params import Params
 from mergerscope.paths import Paths
-from mergerscope.shards.manifest import Manifest
 from mergerscope.survey.catalog_file import read_catalog
 from mergerscope.tracking.run import Run
 from mergerscope.tracking.runs import training_run
@@ -35,15 +34,15 @@ def run(paths: Paths, params: Params) -> None:
         ParameterError: the training diverges, or asks for a device that is not there.
         TrackingError: the MLflow store cannot be used.
     """
-    catalog, manifest = read_catalog(paths.catalog), Manifest.load(paths.manifest)
+    catalog = read_catalog(paths.catalog)
     with training_run(paths, params) as tracked:
         result = fit(params, paths.shards, catalog, scratch=paths.scratch / "train", on_epoch=tracked.log_epoch)
         save_encoder(result.encoder, paths.encoder_weights, paths.encoder_config)
-        _write_results(paths.train_results, result, manifest.total)
+        _write_results(paths.train_results, result)
         _log(tracked, paths.train_results, result)
 
 
-def _write_results(folder: Path, result: FitResult, images: int) -> None:
+def _write_results(folder: Path, result: FitResult) -> None:
     history = io.StringIO()
     writer = csv.DictWriter(history, list(result.history[0]), lineterminator="\n")
     writer.writeheader()
@@ -55,7 +54,7 @@ def _write_results(folder: Path, result: FitResult, images: int) -> None:
         if isinstance(found, dict) else found
         for name, found in result.validation.items()
     }  # fmt: skip
-    metrics = {"validation": validation, "epochs": len(result.history), "images": images}
+    metrics = {"validation": validation, "epochs": len(result.history), "images": result.images}
     samples = io.BytesIO()
     np.savez(samples, **result.samples)  # type: ignore[arg-type]
     folder.mkdir(parents=True, exist_ok=True)
