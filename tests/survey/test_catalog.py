@@ -193,8 +193,31 @@ def test_the_summary_reads_as_text(maker, make_jpeg) -> None:
         "2 refused (1 x no-image, 1 x no-row)",
         "1 images cannot be decoded and will be refused by the shard stage",
         "2 galaxies share their image with another, in 1 groups",
-        "column kind is left out: 'spiral' in catalog.csv:2 is no fraction in 0...1",
+        "column 'kind' is left out: 'spiral' in catalog.csv:2 is no fraction in 0...1",
     ]
+
+
+def test_what_was_taken_for_votes_and_what_was_not_is_said_once(maker, make_jpeg) -> None:
+    images = {f"{name}.jpg": make_jpeg(i) for i, name in enumerate("abc")}
+    header = "id,filename,p_merger,name,mag,redshift,p_ring,flag,\x1b[31mred"
+    lines = ["a,a.jpg,0.9,Arp 220,17.2,0.01,0.1,1,x", "b,b.jpg,0.1,,,0.3,-99,0,y", "c,c.jpg,,n/a,inf,,0.2,,"]
+    result = build(maker.table(lines, images, header=header))
+    assert not result.refused
+    assert result.vote_columns == ("p_merger", "redshift", "flag")
+    assert describe(summarise(result))[1:] == [
+        "taken for votes beside the target: 'redshift', 'flag'",
+        "column 'name' is left out: 'Arp 220' in catalog.csv:2 is no fraction in 0...1",
+        "column 'mag' is left out: '17.2' in catalog.csv:2 is no fraction in 0...1",
+        "column 'p_ring' is left out: '-99' in catalog.csv:3 is no fraction in 0...1",
+        "column '\\x1b[31mred' is left out: 'x' in catalog.csv:2 is no fraction in 0...1",
+    ]
+
+
+def test_many_vote_columns_are_not_all_named(maker, make_jpeg) -> None:
+    header = "id,filename,p_merger," + ",".join(f"p_{i}" for i in range(8))
+    result = build(maker.table(["a,a.jpg,0.9" + ",0.5" * 8], {"a.jpg": make_jpeg(0)}, header=header))
+    (line,) = [line for line in describe(summarise(result)) if line.startswith("taken for votes")]
+    assert line.endswith("'p_0', 'p_1', 'p_2', 'p_3', 'p_4' and 3 more")
 
 
 def test_a_placeholder_picture_and_a_wide_table_are_told_in_few_lines(maker, make_jpeg) -> None:

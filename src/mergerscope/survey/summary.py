@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from mergerscope.survey.catalog import CatalogResult
+from mergerscope.survey.fields import shown
 from mergerscope.survey.refusals import count_reasons
 from mergerscope.survey.roles import POOL, ROLES
 
@@ -64,7 +65,12 @@ def describe(summary: dict[str, Any]) -> list[str]:
     if twins["largest"] >= PLACEHOLDER:
         lines.append(f"{twins['largest']} galaxies have one and the same image: if it stands for a missing one, "
                      "take those rows out")  # fmt: skip
-    ignored = [f"column {name} is left out: {why}" for name, why in summary["ignored_columns"].items()]
+    # Of a free table nobody but its owner knows what a fraction means: a redshift below 1 looks like votes as well.
+    others = [shown(name) for name in summary["vote_columns"] if name != summary["target"]["column"]]
+    if summary["format"] == "table" and others:
+        more = f" and {len(others) - COLUMNS_SHOWN} more" if len(others) > COLUMNS_SHOWN else ""
+        lines.append(f"taken for votes beside the target: {', '.join(others[:COLUMNS_SHOWN])}{more}")
+    ignored = [f"column {shown(name)} is left out: {why}" for name, why in summary["ignored_columns"].items()]
     lines += ignored[:COLUMNS_SHOWN]
     if len(ignored) > COLUMNS_SHOWN:
         lines.append(f"{len(ignored) - COLUMNS_SHOWN} more columns are left out, see results/catalog/summary.json")
