@@ -218,6 +218,12 @@ class TestSingles:
             least = pairs.NEIGHBOUR_SEPARATION[0] * (1 + pairs.NEIGHBOUR_SIZE[0]) * RADIUS
             assert math.hypot(*far[:2]) > least - 2 / SIDE
 
+    def test_beside_a_galaxy_that_fills_the_field_there_is_no_room_for_a_neighbour(self, draw_blobs, monkeypatch):
+        monkeypatch.setattr(pairs, "NEIGHBOUR_SHARE", 1)
+        x = draw_blobs(20, SIDE, 0.45)
+        assert pairs.NEIGHBOUR_SEPARATION[0] * isophotal_radius(isolate(x)).min() > pairs.FARTHEST
+        torch.testing.assert_close(make_singles(x, STILL, seeded()), x, atol=1e-5, rtol=0)
+
     def test_the_share_of_neighbours(self, draw_blobs):
         x = draw_blobs(1000, 16, 0.1)
         changed = (make_singles(x, STILL, seeded()) - x).abs().amax((1, 2, 3)) > 1e-3

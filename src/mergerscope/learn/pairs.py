@@ -43,7 +43,7 @@ FARTHEST = 0.85
 
 def make_pairs(images: Tensor, pairs: PairsParams, views: ViewsParams, generator: Generator | None = None) -> Tensor:
     """Return a synthetic merger for each of images (B, C, H, W): itself, and the next galaxy of the batch or its own twin."""  # noqa: E501
-    both = _beside(images, pairs.separation, pairs.size_ratio, pairs.flux_ratio, views, generator)
+    both = _beside(images, pairs.separation, pairs.size_ratio, pairs.flux_ratio, views, generator, clear=False)
     # Stars fall on mergers as often as on singles: else a star would be a mark of the singles.
     return photometric(_with_stars(both, generator), views.strength, generator)
 
@@ -54,7 +54,7 @@ def make_singles(images: Tensor, views: ViewsParams, generator: Generator | None
     near = torch.nonzero(uniform(0, 1, len(images), images, generator) < NEIGHBOUR_SHARE).squeeze(1)
     if len(near) > 1:
         first[near] = _beside(
-            images[near], NEIGHBOUR_SEPARATION, NEIGHBOUR_SIZE, NEIGHBOUR_FLUX, views, generator
+            images[near], NEIGHBOUR_SEPARATION, NEIGHBOUR_SIZE, NEIGHBOUR_FLUX, views, generator, clear=True
         )
     return photometric(_with_stars(first, generator), views.strength, generator)
 
@@ -116,8 +116,14 @@ def _beside(
     flux: tuple[float, float],
     views: ViewsParams,
     generator: Generator | None,
+    *,
+    clear: bool,
 ) -> Tensor:
-    """Return images (B, C, H, W), each with a second galaxy at a separation in units of their radii's sum."""
+    """Return images (B, C, H, W), each with a second galaxy at a separation in units of their radii's sum.
+
+    A second galaxy that would stand outside the picture is moved in. Where it must be ``clear`` of the first and
+    even the least separation is too far out, there is none: moved in, it would be a merger with the wrong label.
+    """
     b = len(images)
     alone = isolate(images)
     twin = uniform(0, 1, b, images, generator) < TWIN_SHARE
@@ -126,6 +132,7 @@ def _beside(
     first = draw_placement(images, views, generator)
     scale = uniform(*size, b, images, generator)
     reach = isophotal_radius(alone) * first.scale + isophotal_radius(partner) * scale
+    room = separation[0] * reach <= FARTHEST if clear else torch.ones_like(twin)
     offset = (uniform(*separation, b, images, generator) * reach).clamp(max=FARTHEST)
     direction = uniform(-math.pi, math.pi, b, images, generator)
     second: Placement = replace(
@@ -134,5 +141,5 @@ def _beside(
         shift_x=first.shift_x + offset * torch.cos(direction),
         shift_y=first.shift_y + offset * torch.sin(direction),
     )
-    light = place(partner, second) * uniform(*flux, b, images, generator)[:, None, None, None]
+    light = place(partner, second) * (room * uniform(*flux, b, images, generator))[:, None, None, None]
     return add_light(place(images, first), light)
