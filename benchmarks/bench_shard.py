@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,6 +131,8 @@ def pack(here: Path, catalog: Catalog, crop: float, size: int, workers: int) -> 
 
     params = ShardParams(crop=crop, size=size, workers=workers, max_refused=1.0)
     write_shards(catalog, here / "survey", here / "shards", params, [], scratch=here / "scratch")
+    # What the workers took is known here once the server that forked them has ended; without one, nothing happens.
+    forkserver._forkserver._stop()
 
 
 def cpu_seconds() -> float:

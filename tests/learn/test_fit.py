@@ -33,8 +33,8 @@ def catalog(small):
 def train(small, settings, catalog):
     """Train on the small survey with blocks of settings changed."""
 
-    def train(catalog=catalog, shards=small.shards, scratch=None, on_epoch=None, **blocks):
-        return fit(settings(**blocks), shards, catalog, scratch=scratch, on_epoch=on_epoch)
+    def train(catalog=catalog, shards=small.shards, scratch=None, on_epoch=None, monitored=True, **blocks):
+        return fit(settings(**blocks), shards, catalog, scratch=scratch, on_epoch=on_epoch, monitored=monitored)
 
     return train
 
@@ -130,6 +130,13 @@ class TestRepeating:
         assert first.validation == again.validation
         assert not same(first, other)
         assert all(np.array_equal(value, again.samples[name]) for name, value in first.samples.items())
+
+    def test_monitors_only_look(self, train):
+        blocks = {"train": {"epochs": 2}}
+        watched, alone = train(**blocks), train(**blocks, monitored=False)
+        assert same(watched, alone)
+        assert [row["loss"] for row in alone.history] == [row["loss"] for row in watched.history]
+        assert set(watched.history[0]) - set(alone.history[0]) == set(MONITORS) - {"learning_rate"}
 
     def test_a_loader_process_trains_as_well(self, train):
         with_process = train(train={"workers": 1})

@@ -72,7 +72,7 @@ def moco_references_embedding(
     alone = _references_alone(shards_dir, catalog, small)
     if alone is None:
         return None
-    result = fit(seed_protocol(params), small, alone, scratch=scratch / "fit", description=description)
+    result = fit(seed_protocol(params), small, alone, scratch=scratch / "fit", monitored=False, description=description)
     return _embed(result.encoder, params, shards_dir, catalog, folder, description)
 
 

@@ -19,16 +19,19 @@ __all__ = ["EpochMonitor", "OnEpoch"]
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
+SCORE = "validation_average_precision"
+"""The monitor by which a training stops early."""
+
 
 class EpochMonitor(pl.Callback):
-    """Measures the monitors at the end of each epoch, keeps the history and shows progress.
+    """Measures the monitors, if any, at the end of each epoch, keeps the history and shows progress.
 
     The history is part of the checkpoint, so a resumed training has all of it, and calls ``on_epoch`` again for
     the epochs that were finished before: whoever listens has missed them if the process was killed.
     """
 
     def __init__(
-        self, monitors: MonitorSet, settings: TrainParams, on_epoch: OnEpoch | None, advance: Advance
+        self, monitors: MonitorSet | None, settings: TrainParams, on_epoch: OnEpoch | None, advance: Advance
     ) -> None:
         self.history: list[dict[str, float]] = []
         self._monitors, self._settings = monitors, settings
@@ -66,14 +69,14 @@ class EpochMonitor(pl.Callback):
                 f"Lower `train.learning_rate`; it is {self._settings.learning_rate:g}."
             )
         rate = float(trainer.optimizers[0].param_groups[0]["lr"])
-        seen = self._monitors.epoch(pl_module.encoder, pl_module.device)
+        seen = {} if self._monitors is None else self._monitors.epoch(pl_module.encoder, pl_module.device)
         row = {"epoch": float(trainer.current_epoch), **losses, **seen, "learning_rate": rate}
         self.history.append(row)
         self._report(trainer.current_epoch, row)
         trainer.should_stop = self._waited_enough()
 
     def _waited_enough(self) -> bool:
-        scores = [row["validation_average_precision"] for row in self.history]
+        scores = [row[SCORE] for row in self.history if SCORE in row]
         # One reference alone gives no score, and so no sign that it is time to stop.
         if not self._settings.patience or not scores or math.isnan(scores[-1]):
             return False
@@ -87,4 +90,5 @@ class EpochMonitor(pl.Callback):
         if not self.history:
             return ""
         last = self.history[-1]
-        return f"loss {last['loss']:.3f}, validation AP {last['validation_average_precision']:.3f}"
+        loss = f"loss {last['loss']:.3f}"
+        return f"{loss}, validation AP {last[SCORE]:.3f}" if SCORE in last else loss

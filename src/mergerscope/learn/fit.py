@@ -79,6 +79,7 @@ def fit(
     *,
     scratch: Path | None = None,
     on_epoch: OnEpoch | None = None,
+    monitored: bool = True,
     description: str = "train",
 ) -> FitResult:
     """Train an encoder on the shards, without labels.
@@ -91,6 +92,7 @@ def fit(
             called again with equal parameters, shards and roles (`training_key`), and ends in the same weights.
         on_epoch: called with the epoch (from 0) and its row of the history, also for epochs that a resumed
             training had finished before. What it raises ends the training and is passed on.
+        monitored: whether the monitors are measured each epoch; without them nothing can stop the training early.
         description: of the progress bar.
 
     Raises:
@@ -115,7 +117,7 @@ def fit(
         )  # fmt: skip
 
     with quiet_lightning(), progress(description, params.train.epochs * module.steps_per_epoch, "steps") as advance:
-        monitor = EpochMonitor(monitors, params.train, on_epoch, advance)
+        monitor = EpochMonitor(monitors if monitored else None, params.train, on_epoch, advance)
         trainer = make_trainer(params.train, device, monitor, points)
         trainer.fit(module, datamodule=_Epochs(loader), ckpt_path=last_point(points), weights_only=True)
     encoder = encoder.to(device).eval()

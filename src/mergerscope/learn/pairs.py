@@ -18,11 +18,12 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
+from mergerscope.learn.compose import add_light, isolate, isophotal_radius, match_colour
 from mergerscope.learn.stars import draw_stars
 from mergerscope.learn.views import Placement, draw_placement, photometric, place, uniform
 from mergerscope.params import PairsParams, ViewsParams
 
-__all__ = ["add_light", "isolate", "isophotal_radius", "make_pairs", "make_singles", "match_colour"]
+__all__ = ["make_pairs", "make_singles"]
 
 TWIN_SHARE = 0.3
 """Share of the second galaxies that are the first itself, turned: equal in size and colour."""
@@ -35,15 +36,13 @@ STAR_SHARE = 0.35
 NEIGHBOUR_SEPARATION = (1.5, 2.6)
 NEIGHBOUR_SIZE = (0.25, 1.0)
 NEIGHBOUR_FLUX = (0.15, 1.2)
-ISOPHOTE = 0.2
-"""Of a galaxy's peak: the level at which its size is measured."""
 FARTHEST = 0.85
 """Largest offset of the second galaxy's centre, in half fields: it must be in the picture."""
 
 
 def make_pairs(images: Tensor, pairs: PairsParams, views: ViewsParams, generator: Generator | None = None) -> Tensor:
     """Return a synthetic merger for each of images (B, C, H, W): itself, and the next galaxy of the batch or its own twin."""  # noqa: E501
-    both = _beside(images, pairs.separation, pairs.size_ratio, pairs.flux_ratio, views, generator)
+    both = _beside(images, pairs.separation, pairs.size_ratio, pairs.flux_ratio, views, generator, clear=False)
     # Stars fall on mergers as often as on singles: else a star would be a mark of the singles.
     return photometric(_with_stars(both, generator), views.strength, generator)
 
@@ -54,50 +53,9 @@ def make_singles(images: Tensor, views: ViewsParams, generator: Generator | None
     near = torch.nonzero(uniform(0, 1, len(images), images, generator) < NEIGHBOUR_SHARE).squeeze(1)
     if len(near) > 1:
         first[near] = _beside(
-            images[near], NEIGHBOUR_SEPARATION, NEIGHBOUR_SIZE, NEIGHBOUR_FLUX, views, generator
+            images[near], NEIGHBOUR_SEPARATION, NEIGHBOUR_SIZE, NEIGHBOUR_FLUX, views, generator, clear=True
         )
     return photometric(_with_stars(first, generator), views.strength, generator)
-
-
-def add_light(first: Tensor, second: Tensor) -> Tensor:
-    """Lay the light of ``second`` over ``first`` (B, C, H, W), in place: 1 - (1 - first)(1 - second).
-
-    In display-stretched images faint light adds up and bright light saturates; this does both, and cannot leave
-    0...1.
-    """
-    return first.addcmul_(second, 1 - first)
-
-
-def isolate(images: Tensor) -> Tensor:
-    """Return the central galaxy of images (B, C, H, W) alone: the sky level taken off, the outskirts faded out.
-
-    The fade keeps the edge of the pasted frame, and the frame's own neighbours, out of the picture: either would
-    tell a pair from a single without any look at the galaxies.
-    """
-    h, w = images.shape[2:]
-    rim = max(1, h // 16)
-    strips = torch.cat([images[:, :, :rim].flatten(2), images[:, :, -rim:].flatten(2)], 2)
-    sky = strips.median(2).values[:, :, None, None]
-    y = torch.linspace(-1, 1, h, device=images.device)[:, None]
-    x = torch.linspace(-1, 1, w, device=images.device)[None, :]
-    fade = ((0.95 - torch.hypot(x, y)) / 0.35).clamp(0, 1)
-    return (images - sky).clamp_(0, 1).mul_(fade * fade * (3 - 2 * fade))
-
-
-def isophotal_radius(isolated: Tensor) -> Tensor:
-    """Return (B,) radii, in half fields, of the circle with the area above `ISOPHOTE` of the peak."""
-    light = isolated.mean(1).flatten(1)
-    area = (light > ISOPHOTE * light.amax(1, keepdim=True)).float().mean(1)
-    return (2 * torch.sqrt(area / math.pi)).clamp(0.05, 0.7)
-
-
-def match_colour(images: Tensor, colour_of: Tensor, chosen: Tensor) -> Tensor:
-    """Give images (B, C, H, W) the mean colour of ``colour_of`` where ``chosen`` (B,) is true; brightness stays."""
-    mine, theirs = (x.flatten(2).mean(2).clamp_min(1e-4) for x in (images, colour_of))
-    factor = (theirs / theirs.mean(1, keepdim=True)) / (mine / mine.mean(1, keepdim=True))
-    # A nearly black channel has no colour to speak of; without bounds it would blow up noise.
-    factor = torch.where(chosen[:, None], factor.clamp(0.3, 3.0), torch.ones_like(factor))
-    return images * factor[:, :, None, None]
 
 
 def _with_stars(images: Tensor, generator: Generator | None) -> Tensor:
@@ -116,8 +74,14 @@ def _beside(
     flux: tuple[float, float],
     views: ViewsParams,
     generator: Generator | None,
+    *,
+    clear: bool,
 ) -> Tensor:
-    """Return images (B, C, H, W), each with a second galaxy at a separation in units of their radii's sum."""
+    """Return images (B, C, H, W), each with a second galaxy at a separation in units of their radii's sum.
+
+    A second galaxy that would stand outside the picture is moved in. Where it must be ``clear`` of the first and
+    even the least separation is too far out, there is none: moved in, it would be a merger with the wrong label.
+    """
     b = len(images)
     alone = isolate(images)
     twin = uniform(0, 1, b, images, generator) < TWIN_SHARE
@@ -126,6 +90,7 @@ def _beside(
     first = draw_placement(images, views, generator)
     scale = uniform(*size, b, images, generator)
     reach = isophotal_radius(alone) * first.scale + isophotal_radius(partner) * scale
+    room = separation[0] * reach <= FARTHEST if clear else torch.ones_like(twin)
     offset = (uniform(*separation, b, images, generator) * reach).clamp(max=FARTHEST)
     direction = uniform(-math.pi, math.pi, b, images, generator)
     second: Placement = replace(
@@ -134,5 +99,5 @@ def _beside(
         shift_x=first.shift_x + offset * torch.cos(direction),
         shift_y=first.shift_y + offset * torch.sin(direction),
     )
-    light = place(partner, second) * uniform(*flux, b, images, generator)[:, None, None, None]
+    light = place(partner, second) * (room * uniform(*flux, b, images, generator))[:, None, None, None]
     return add_light(place(images, first), light)

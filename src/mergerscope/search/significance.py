@@ -15,7 +15,7 @@ __all__ = ["PermutationTest", "WelchTest", "paired_permutation", "welch"]
 
 Array = np.ndarray[Any, Any]
 
-CHUNK_VALUES = 1 << 21
+CHUNK_VALUES = 1 << 17
 """Scores sorted at once."""
 
 
@@ -97,7 +97,7 @@ def paired_permutation(
         for a, b, split in lists:
             chosen = swap[:, split.listed]
             # Two galaxies may now hold the same place; less than half a place of noise settles it without favour.
-            noise = generator.random(chosen.shape, dtype=np.float32) * 0.49
+            noise = generator.random(chosen.shape) * 0.49
             total += _difference(np.where(chosen, b, a) + noise, np.where(chosen, a, b) + noise, split, depths)
         as_large += (np.abs(total / len(lists)) >= np.abs(observed)[:, None] - 1e-12).sum(axis=1)
     return {
@@ -108,7 +108,7 @@ def paired_permutation(
 
 def _places(scores: Array) -> Array:
     """(N,) place of each galaxy, 0 for the best; the mean place for equal scores."""
-    return np.asarray(stats.rankdata(-scores), dtype=np.float32) - 1
+    return np.asarray(stats.rankdata(-scores)) - 1
 
 
 def _difference(one: Array, other: Array, split: Split, depths: Sequence[int]) -> Array:
@@ -117,7 +117,8 @@ def _difference(one: Array, other: Array, split: Split, depths: Sequence[int]) -
 
 
 def _metrics(places: Array, positive: Array, depths: Sequence[int]) -> Array:
-    hits = positive[np.argsort(places, axis=1, kind="stable")]
+    # A stable sort takes six times as long, and is needed where no noise has settled equal places.
+    hits = positive[np.argsort(places, axis=1, kind="stable" if len(places) == 1 else "quicksort")]
     found = np.cumsum(hits, axis=1, dtype=np.int32)
     count = hits.shape[1]
     average = (found / np.arange(1, count + 1) * hits).sum(axis=1) / found[:, -1]

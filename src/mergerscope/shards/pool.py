@@ -1,6 +1,7 @@
 """Worker processes that pack shards, a shard a task, their reports in order.
 
-Processes are spawned, not forked: a fork of a process with torch's threads may hang, and there is none on Windows.
+This process is never forked: a fork of a process with torch's threads may hang. Where the system can fork, a small
+server process imports what packing needs, once, and forks the workers; elsewhere each worker is spawned.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_all_start_methods, get_context, parent_process
+from multiprocessing.context import BaseContext
 
 from threadpoolctl import threadpool_limits
 
@@ -49,7 +51,7 @@ def packed_in_order(packing: Packing, tasks: Iterable[Task], workers: int) -> Ge
 
 
 def _in_processes(packing: Packing, tasks: Iterable[Task], workers: int) -> Generator[Finished]:
-    executor = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start, initargs=(packing,))
+    executor = ProcessPoolExecutor(workers, _context(), initializer=_start, initargs=(packing,))
     waiting: deque[Future[Finished]] = deque()
     try:
         for task in tasks:
@@ -65,6 +67,14 @@ def _in_processes(packing: Packing, tasks: Iterable[Task], workers: int) -> Gene
         ) from None
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _context() -> BaseContext:
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 class _Worker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,9 @@ __all__ = ["MEMBER", "ImageStore"]
 
 MEMBER = "::"
 """Stands between a zip and the path within it: ``images.zip::inner/path.jpg``."""
+
+NOT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Flags that differ between systems: a pipe does not block, and Windows changes no line ends."""
 
 
 class ImageStore:
@@ -73,12 +77,26 @@ class ImageStore:
 
     def _read_file(self, path: Path, name: str) -> bytes:
         try:
-            info = path.stat()
-            # A pipe or device would block or never end.
-            if not stat.S_ISREG(info.st_mode):
-                raise ImageRefusedError("no-image", f"{name} is no file")
-            if info.st_size > MAX_IMAGE_BYTES:
-                raise ImageRefusedError("too-large", f"{name} has {info.st_size} bytes; at most {MAX_IMAGE_BYTES}")
-            return path.read_bytes()
+            # Opened once for both size and content; without waiting, for a pipe without a writer would block.
+            file = os.open(path, os.O_RDONLY | NOT_WAITING)
+            try:
+                info = os.fstat(file)
+                if not stat.S_ISREG(info.st_mode):
+                    raise ImageRefusedError("no-image", f"{name} is no file")
+                if info.st_size > MAX_IMAGE_BYTES:
+                    raise ImageRefusedError("too-large", f"{name} has {info.st_size} bytes; at most {MAX_IMAGE_BYTES}")
+                return _read_all(file, info.st_size)
+            finally:
+                os.close(file)
         except OSError as error:
             raise ImageRefusedError("no-image", f"{name} cannot be read: {error.strerror}") from None
+
+
+def _read_all(file: int, size: int) -> bytes:
+    data = os.read(file, size + 1)
+    if len(data) == size:
+        return data
+    parts = [data]  # one call may give less than it was asked for
+    while part := os.read(file, MAX_IMAGE_BYTES):
+        parts.append(part)
+    return b"".join(parts)
