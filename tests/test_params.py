@@ -7,11 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from mergerscope import params
 from mergerscope.errors import ParameterError
 from mergerscope.explain import settings
 from mergerscope.params import Params, load_params, parse_params
+from mergerscope.params.fields import Block
 
 ROOT = Path(__file__).parents[1]
+
+
+def blocks_of(block):
+    for field in block.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Block):
+            yield field.annotation
+            yield from blocks_of(field.annotation)
+
+
+def test_every_block_comes_from_the_package_itself():
+    blocks = {block.__name__ for block in blocks_of(Params)}
+    assert {"SurveyParams", "PairsParams", "ReportParams"} <= blocks
+    assert set(params.__all__) == blocks | {"Params", "load_params", "parse_params"}
+    assert all(getattr(params, name) for name in params.__all__)
 
 
 def leaves(tree, prefix=""):

@@ -1,0 +1,53 @@
+"""The survey: where it lies, what is searched for in it, how it is divided and packed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mergerscope.params.fields import Block, Count, Fraction, Positive
+
+__all__ = ["ShardParams", "SplitParams", "SurveyParams", "TargetParams"]
+
+
+class SurveyParams(Block):
+    """Where the survey lies and how it is laid out."""
+
+    root: str = "data"
+    """The survey's folder, relative to the project's root or absolute."""
+    format: Literal["auto", "kaggle", "table"] = "auto"
+    """`kaggle`: images_training_rev1 and training_solutions_rev1.csv, as folder, file or zip; `table`: catalog.csv or .parquet beside images; `auto` looks which of them is there."""  # noqa: E501
+
+
+class TargetParams(Block):
+    """Which galaxies are searched for."""
+
+    column: str = "Class8.6"
+    """A vote column of the survey (fractions in 0...1)."""
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """A galaxy is a known merger where its vote lies above; a blank vote is unknown, not a no."""
+
+
+class SplitParams(Block):
+    """How the known mergers are divided into references and hidden test positives."""
+
+    seed: int = 5
+    """Seed of the hash of the id that decides a galaxy's role."""
+    hidden_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.3333
+    """Expected share of the known mergers that is hidden until `evaluate`."""
+
+
+class ShardParams(Block):
+    """How images are cut, scaled and packed."""
+
+    crop: Fraction = 0.5
+    """Side of the central square that is kept, as a fraction of the shorter side of the field."""
+    size: Annotated[int, Field(ge=16, le=1024)] = 64
+    """Pixels a side after the crop."""
+    per_shard: Positive = 1000
+    """Galaxies a shard."""
+    workers: Count = 0
+    """Processes that decode; 0 means one a core."""
+    max_refused: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """The stage stops when a larger share of the survey is refused."""
