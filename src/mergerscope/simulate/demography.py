@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["FAINT_LIMIT", "Place", "absolute_magnitude", "apparent_magnitude", "early_share", "half_light_kpc", "place"]
+__all__ = ["FAINT_LIMIT", "Place", "absolute_magnitude", "absolute_of_size", "apparent_magnitude", "early_share", "half_light_kpc", "place"]
 
 FAINT_LIMIT = 17.0
 """Galaxy Zoo 2 shows galaxies brighter than this (Willett et al. 2013, arXiv:1308.3496, sect. 2.1)."""
@@ -56,11 +56,24 @@ def early_share(absolute: float) -> float:
 def half_light_kpc(absolute: float, early: bool, rng: np.random.Generator) -> float:
     """Draw a half-light radius in kpc (Shen et al. 2003, arXiv:astro-ph/0301527, eqs. 14 to 16, table 1, r band)."""
     if early:
-        median = -0.4 * 0.60 * absolute - 4.63 if absolute < -19.5 else 0.05
+        log_median = -0.4 * 0.60 * absolute - 4.63 if absolute < -19.5 else 0.05
     else:
-        median = -0.4 * 0.26 * absolute + (0.51 - 0.26) * math.log10(1 + 10 ** (-0.4 * (absolute + 20.91))) - 1.71
+        log_median = _late_log_kpc(absolute)
     scatter = 0.27 + (0.45 - 0.27) / (1 + 10 ** (-0.8 * (absolute + 20.91)))
-    return float(10**median * math.exp(rng.normal(0, scatter)))
+    return float(10**log_median * math.exp(rng.normal(0, scatter)))
+
+
+def absolute_of_size(radius_kpc: float, rng: np.random.Generator) -> float:
+    """Draw M_r of two merging discs of this half-light radius: the late types' relation, brighter by star formation."""
+    grid = np.linspace(-23.5, -17.5, 61)
+    sizes = np.array([_late_log_kpc(value) for value in grid])
+    # sizes grow towards the bright end, which comes first
+    usual = float(np.interp(-math.log10(radius_kpc), -sizes, grid))
+    return float(np.clip(usual - 0.3 + rng.normal(0, 0.35), -23.6, -17.0))
+
+
+def _late_log_kpc(absolute: float) -> float:
+    return -0.4 * 0.26 * absolute + (0.51 - 0.26) * math.log10(1 + 10 ** (-0.4 * (absolute + 20.91))) - 1.71
 
 
 def place(absolute: float, apparent: float, early: bool) -> Place:

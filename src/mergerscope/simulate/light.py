@@ -19,7 +19,7 @@ from mergerscope.errors import MissingExtraError
 from mergerscope.simulate.populations import dust_colour, galaxy_colour
 from mergerscope.simulate.psf import CORE_PX
 
-__all__ = ["Grid", "Stars", "disc", "galsim", "gaussian", "grid", "sersic", "smooth", "to_bands"]
+__all__ = ["Grid", "Stars", "add_gaussian", "disc", "galsim", "grid", "sersic", "smooth", "to_bands"]
 
 Map = NDArray[np.float32]
 
@@ -132,19 +132,18 @@ def disc(
     return _draw(profile.rotate(angle * module.radians), where)
 
 
-def gaussian(where: Grid, flux: float, sigma_px: float) -> Map:
-    """Draw a round Gaussian; where only its middle matters, it is cut at five sigma."""
-    image = np.zeros((where.size, where.size), np.float32)
-    middle = (where.size - 1) / 2
-    x, y = where.centre_px[0] + middle, where.centre_px[1] + middle
-    reach = math.ceil(5 * sigma_px)
-    left, right = max(math.floor(x) - reach, 0), min(math.ceil(x) + reach + 1, where.size)
-    top, bottom = max(math.floor(y) - reach, 0), min(math.ceil(y) + reach + 1, where.size)
+def add_gaussian(light: Map, x_px: float, y_px: float, flux: NDArray[np.float64], sigma_px: float = CORE_PX) -> None:
+    """Add a round Gaussian, cut at five sigma, to light (bands, H, W), at a place from the field's centre."""
+    height, width = light.shape[1:]
+    x, y = x_px + (width - 1) / 2, y_px + (height - 1) / 2
+    reach = 5 * sigma_px
+    left, right = max(math.ceil(x - reach), 0), min(math.floor(x + reach) + 1, width)
+    top, bottom = max(math.ceil(y - reach), 0), min(math.floor(y + reach) + 1, height)
     if left < right and top < bottom:
         along = np.exp(-0.5 * ((np.arange(left, right) - x) / sigma_px) ** 2)
         across = np.exp(-0.5 * ((np.arange(top, bottom) - y) / sigma_px) ** 2)
-        image[top:bottom, left:right] = flux / (2 * math.pi * sigma_px**2) * across[:, None] * along[None, :]
-    return image
+        stamp = np.multiply.outer(across, along) / (2 * math.pi * sigma_px**2)
+        light[:, top:bottom, left:right] += (flux[:, None, None] * stamp).astype(np.float32)
 
 
 def grid(where: Grid, angle: float) -> tuple[Map, Map]:
