@@ -3,18 +3,23 @@
 The restricted three-body problem of Toomre & Toomre (1972, ApJ 178, 623): massless particles move in two softened
 potentials whose centres follow their own orbit (`mergerscope.simulate.orbit`). Each encounter has its own step, a
 fraction of the dynamical time of its denser galaxy, and all advance together, step by step.
+
+Rigid potentials cannot relax violently, so a disc would outlive an equal merger. A share of the energy that friction
+takes from the orbit is therefore given to the stars inside both galaxies as random motion: discs are puffed up by an
+equal merger and hardly touched by a small one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mergerscope.simulate.orbit import Pairs, step_pairs
-from mergerscope.simulate.potential import dynamical_time, pull
+from mergerscope.simulate.orbit import Pairs, energy, step_pairs
+from mergerscope.simulate.potential import TOTAL_MASS, dynamical_time, pull
 
 __all__ = ["Events", "advance", "time_step", "trace"]
 
@@ -26,6 +31,12 @@ LONGEST_GYR = 3.0
 """An orbit that has not decayed by then is taken as it is."""
 COALESCED = 0.7
 """Distance, in scales of the primary, within which two nuclei have become one remnant."""
+HEAT_SHARE = 0.15
+"""Of the energy lost to friction, a star's part over its even part: the rest goes to haloes and what escapes."""
+HEAT_EVERY = 10
+"""Steps from one kick to the next."""
+HEAT_REACH = 3.0
+"""Radius of a galaxy, in scales, inside which its stars are heated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,14 @@ def _events(apart: Array, together: float) -> tuple[int, int, int, int, float]:
     return pericentre, apocentre, second, coalescence, float(apart[pericentre])
 
 
-def advance(pairs: Pairs, position: Array, velocity: Array, dt: Array, steps: Array) -> tuple[Pairs, Array, Array]:
+def advance(
+    pairs: Pairs,
+    position: Array,
+    velocity: Array,
+    dt: Array,
+    steps: Array,
+    heat: Sequence[np.random.Generator] | None = None,
+) -> tuple[Pairs, Array, Array]:
     """Advance encounters, each by its own number of its own steps (kick, drift, kick).
 
     Args:
@@ -85,6 +103,7 @@ def advance(pairs: Pairs, position: Array, velocity: Array, dt: Array, steps: Ar
         velocity: (3, B, N), kpc/Gyr.
         dt: (B,) Gyr.
         steps: (B,), none larger than the one before it, so that the encounters still under way lie side by side.
+        heat: one generator an encounter, from which the stars' random kicks come; None leaves them cold.
 
     Returns:
         The encounters, positions and velocities at their ends.
@@ -98,6 +117,7 @@ def advance(pairs: Pairs, position: Array, velocity: Array, dt: Array, steps: Ar
     tick = np.asarray(dt, dtype=position.dtype)[:, None]
     ends = replace(pairs, position=pairs.position.copy(), velocity=pairs.velocity.copy())
     pulled = _pull(pairs, position)
+    before = energy(pairs)
     for number in range(int(steps[0]) if len(steps) else 0):
         count = int(np.searchsorted(-steps, -number))  # steps > number
         if count < len(dt):
@@ -109,8 +129,26 @@ def advance(pairs: Pairs, position: Array, velocity: Array, dt: Array, steps: Ar
         pairs = step_pairs(pairs, dt)
         pulled = _pull(pairs, place)
         speed += 0.5 * tick * pulled
+        if heat is not None and number % HEAT_EVERY == HEAT_EVERY - 1:
+            now = energy(pairs)
+            _heat(pairs, place, speed, before[:count] - now, heat)
+            before = now
         ends.position[..., :count], ends.velocity[..., :count] = pairs.position, pairs.velocity
     return ends, position, velocity
+
+
+def _heat(pairs: Pairs, place: Array, speed: Array, lost: Array, heat: Sequence[np.random.Generator]) -> None:
+    """Give stars near either centre their share of the energy ``lost`` (B,) by the orbit, as Gaussian kicks."""
+    specific = HEAT_SHARE * np.maximum(lost, 0.0) / (TOTAL_MASS * pairs.mass.sum(axis=0))
+    sigma = np.sqrt(2 / 3 * specific)
+    for k, rng in enumerate(heat[: len(lost)]):
+        near = np.zeros(place.shape[2], dtype=place.dtype)
+        for galaxy in (0, 1):
+            away = place[:, k] - pairs.position[galaxy][:, k, None].astype(place.dtype)
+            reach2 = (HEAT_REACH * pairs.scale[galaxy, k]) ** 2
+            near = np.maximum(near, np.exp(-np.sum(away * away, axis=0) / np.float32(reach2)))
+        kick = rng.standard_normal(speed[:, k].shape, dtype=np.float32)
+        speed[:, k] += np.asarray(sigma[k] * near, dtype=place.dtype) * kick
 
 
 def _pull(pairs: Pairs, position: Array) -> Array:

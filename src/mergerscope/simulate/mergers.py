@@ -86,7 +86,8 @@ def follow(plans: Sequence[Plan]) -> list[Merger]:
         chosen = _start([plans[i] for i in batch])
         position = np.stack([_place(stars, chosen.position[..., k], "position") for k, stars in enumerate(members)], 1)
         velocity = np.stack([_place(stars, chosen.velocity[..., k], "velocity") for k, stars in enumerate(members)], 1)
-        ends, position, _ = advance(chosen, position, velocity, dt[batch], steps[batch])
+        heat = [np.random.default_rng([plans[i].seed, 1]) for i in batch]
+        ends, position, _ = advance(chosen, position, velocity, dt[batch], steps[batch], heat)
         for k, i in enumerate(batch):
             clock = _Clock(int(steps[i]), float(dt[i]), events, int(i))
             found[int(i)] = _look(plans[i], members[k], ends.position[..., k], position[:, k].T, clock)
@@ -199,13 +200,15 @@ def _galaxy_light(
     # gas that has lost its spin ends in the nucleus; test particles do not, so their light there is raised
     inner = np.exp(-((stars.radius / 0.6) ** 2)) * (stars.old > 0)
     fed = inner / max(float(inner.sum()), 1e-12) * burst * galaxy.young_fraction
-    young = stars.young * (1 + burst) + 0.5 * fed
+    # a remnant runs out of gas
+    spent = math.exp(-max(clock.since(clock.events.coalescence), 0.0) / 0.4)
+    young = spent * stars.young * (1 + burst) + 0.5 * fed
     heart = np.exp(-np.arange(BOUND) / (0.25 * BOUND))
     old_core = np.full(BOUND, galaxy.bulge_fraction * (1 - galaxy.young_fraction) / BOUND)
     young_core = 0.5 * burst * galaxy.young_fraction * heart / heart.sum()
     knots = stars.young > 8 * np.median(stars.young)
     width = _widths(sky)
-    width[knots] = np.minimum(0.6 * width[knots], 0.12 * galaxy.scale_kpc)
+    width[knots] = np.minimum(0.7 * width[knots], 0.15 * galaxy.scale_kpc)
     return (
         np.concatenate([nucleus + cusp.offset, sky]),
         np.concatenate([old_core, stars.old]),

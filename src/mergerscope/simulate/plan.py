@@ -126,33 +126,37 @@ def draw_plan(rng: np.random.Generator) -> Plan:
 def _draw_phase(rng: np.random.Generator) -> float:
     """Most pairs that people call mergers are near a passage or near the end: far apart they are just neighbours."""
     part = rng.uniform()
-    if part < 0.14:
-        return -0.45 * float(rng.beta(1.0, 1.6))
-    if part < 0.70:
-        return float(rng.beta(0.75, 0.9))
-    return 1 + float(rng.beta(0.8, 1.6))
+    if part < 0.10:
+        return -0.4 * float(rng.beta(1.0, 1.8))
+    if part < 0.45:
+        return 0.16 * float(rng.uniform())
+    if part < 0.60:
+        return float(rng.uniform())
+    if part < 0.86:
+        return 1 - 0.4 * float(rng.beta(1.0, 1.2))
+    return 1 + float(rng.beta(0.8, 2.0))
 
 
 def _draw_galaxy(mass: float, *, spheroid: bool, rng: np.random.Generator) -> GalaxyPlan:
     # Shen et al. (2003, MNRAS 343, 978): size rises with mass to the power of about 0.4 for the faint and less
     # for discs; scatter 0.1 to 0.15 dex
     scale = 2.6 * (mass / 3) ** 0.35 * float(rng.lognormal(0.0, 0.18))
-    gas = 0.0 if spheroid else float(np.clip(rng.beta(2.0, 2.4) - 0.1 * math.log10(mass), 0.0, 0.85))
+    gas = 0.0 if spheroid else float(np.clip(rng.beta(1.7, 2.8) - 0.1 * math.log10(mass), 0.0, 0.85))
     return GalaxyPlan(
         kind="spheroid" if spheroid else "disc",
         mass=mass,
         scale_kpc=scale,
         extent=float(rng.uniform(0.75, 1.15)),
         light=float(rng.lognormal(0.0, 0.2)) * (1 + gas),
-        bulge_fraction=float(rng.uniform(0.45, 0.7) if spheroid else np.clip(rng.lognormal(-1.6, 0.6), 0.03, 0.6)),
-        bulge_radius=float(rng.uniform(0.35, 0.6) if spheroid else rng.uniform(0.15, 0.35)),
-        bulge_index=float(rng.uniform(2.0, 4.0) if spheroid else rng.uniform(1.0, 3.0)),
+        bulge_fraction=float(rng.uniform(0.4, 0.6) if spheroid else np.clip(rng.lognormal(-1.6, 0.6), 0.03, 0.6)),
+        bulge_radius=float(rng.uniform(0.5, 0.8) if spheroid else rng.uniform(0.15, 0.35)),
+        bulge_index=float(rng.uniform(2.0, 3.6) if spheroid else rng.uniform(1.0, 3.0)),
         bulge_axis_ratio=float(rng.uniform(0.6, 1.0)),
         bulge_angle=float(rng.uniform(0, math.pi)),
         young_fraction=gas,
         arms=int(rng.choice([0, 2, 2, 2, 3, 4])),
         arm_contrast=float(rng.uniform(0.2, 0.8)),
         arm_pitch=math.radians(float(rng.uniform(12, 30))),
-        clumps=float(rng.uniform(0.02, 0.25)),
+        clumps=float(rng.uniform(0.02, 0.14)),
         spin=(math.acos(1 - 2 * float(rng.uniform()) ** 1.2), float(rng.uniform(0, 2 * math.pi))),
     )

@@ -26,7 +26,7 @@ DISC_EDGE = 5.0
 """Outermost particles of a disc, in its scale lengths."""
 OVERSAMPLED = 1.6
 """Particles are spread along a longer exponential than the light, for tails are made of the outer disc."""
-SPHEROID_SCALE = 0.9
+SPHEROID_SCALE = 1.2
 """Of the moving stars of a spheroid, over the potential's core."""
 SPHEROID_EDGE = 0.8
 """Share of that Hernquist sphere which is drawn: the rest lies outside any field of view."""
@@ -59,8 +59,7 @@ class Bulge:
 
 
 def populate(plan: GalaxyPlan, count: int, age: float, rng: np.random.Generator) -> Stars:
-    """Draw the moving stars of a galaxy; their old and young light sum to ``1 - bulge_fraction`` of the old and all
-    of the young.
+    """Draw the moving stars of a galaxy: all but the bulge, whose light is missing from their sum of 1.
 
     Args:
         plan: the galaxy.
@@ -82,7 +81,7 @@ def populate(plan: GalaxyPlan, count: int, age: float, rng: np.random.Generator)
     old = np.exp(-x) * more * (1 + 0.35 * plan.arm_contrast * wave)
     young = np.exp(-x / YOUNG_EXTENT) * more * x * x / (x * x + 0.3) * (1 + plan.arm_contrast * wave) ** 2
     young /= young.sum()
-    knots = rng.choice(count, size=int(rng.integers(15, 60)), replace=False, p=young)
+    knots = rng.choice(count, size=int(rng.integers(25, 80)), replace=False, p=young)
     glow = rng.lognormal(0.0, 0.7, size=len(knots))
     young *= 1 - plan.clumps
     young[knots] += plan.clumps * glow / glow.sum()
@@ -112,7 +111,7 @@ def cold_disc(count: int, mass: float, scale: float, length: float, rng: np.rand
     radius = OVERSAMPLED * length * np.interp((order + 0.5) / count * inside[-1], inside, x)
     angle = rng.uniform(0, 2 * math.pi) + GOLDEN_ANGLE * order
     speed = circular_speed(radius, mass, scale)
-    height = 0.08 * length * rng.normal(size=count)
+    height = 0.1 * length * rng.normal(size=count)
     position = np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=1)
     velocity = np.stack([-speed * np.sin(angle), speed * np.cos(angle), np.zeros(count)], axis=1)
     # a little heat keeps the disc from showing its own cold ringing
