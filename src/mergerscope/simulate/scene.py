@@ -26,11 +26,13 @@ from mergerscope.simulate.impostors import (
 )
 from mergerscope.simulate.instrument import Night, Survey, draw_night, expose
 from mergerscope.simulate.light import Grid, Stars, to_bands
-from mergerscope.simulate.mergers import Merger, Plan, draw_plan, paint
+from mergerscope.simulate.mergers import Merger
+from mergerscope.simulate.paint import paint, paint_tidal
 from mergerscope.simulate.petrosian import petrosian_radius
+from mergerscope.simulate.plan import Plan, draw_plan
 from mergerscope.simulate.populations import BANDS, extinction
 from mergerscope.simulate.psf import spread
-from mergerscope.simulate.seen import Companion, companion_snr, galaxy_truth, merger_truth, star_snr, with_companion
+from mergerscope.simulate.seen import R, Companion, companion_snr, galaxy_truth, merger_truth, star_snr, with_companion
 from mergerscope.simulate.truth import Truth
 
 __all__ = ["FIELD_R90", "Scene", "Sketch", "draw_scene", "sketch", "stream"]
@@ -90,6 +92,11 @@ class _Target:
     half_light_arcsec: float
     galaxy: Galaxy | None
 
+    @property
+    def flux(self) -> float:
+        """Total r-band light in nanomaggies."""
+        return float(10 ** (0.4 * (22.5 - self.magnitude)))
+
 
 def stream(seed: int, index: int, part: int) -> np.random.Generator:
     """Return the random numbers of a part of galaxy ``index``: 0 sketch, 1 galaxy, 2 night, 3 field, 4 noise, 5 votes."""
@@ -132,9 +139,8 @@ def draw_scene(seed: int, what: Sketch, merger: Merger | None, survey: Survey, s
         factor = 2 ** max(math.ceil(math.log2(field_px / (2.2 * max(side_px, 250)))), 0)
         night, field_px = night.binned(factor), field_px / factor
     where = Grid(side_px if native else 2 * math.ceil(field_px / 2 + MARGIN_PX), night.pixel_arcsec)
-    stars = target.paint(where)
-    light = to_bands(stars, bands, target.redshift, target.redder)
-    alone = light.copy()
+    light = to_bands(target.paint(where), bands, target.redshift, target.redder)
+    alone = light[R].copy()
     field = stream(seed, what.index, 3)
     companion = _surroundings(light, target, what.impostor, r90_arcsec, night, bands, field)
     seen = spread(light, night.psf, night.shift_arcsec, night.pixel_arcsec)
@@ -143,7 +149,9 @@ def draw_scene(seed: int, what: Sketch, merger: Merger | None, survey: Survey, s
         add_trail(seen, night, field)
     flux = expose(seen, night, stream(seed, what.index, 4))
     if merger is not None:
-        truth = merger_truth(merger, alone[1], night, target.half_light_arcsec, r90_arcsec)
+        scale = night.pixel_arcsec * merger.half_light_kpc / target.half_light_arcsec
+        torn = (target.flux * paint_tidal(merger, where.size, scale)).astype(np.float32)
+        truth = merger_truth(merger, alone, torn, night, target.half_light_arcsec, r90_arcsec)
     else:
         assert target.galaxy is not None
         truth = galaxy_truth(target.galaxy, night)
@@ -211,7 +219,7 @@ def _surroundings(
         colour = abs(_colour(added) - _colour(light - added))
         return Companion(
             apart * night.pixel_arcsec, colour, other.radius_arcsec / target.half_light_arcsec,
-            companion_snr(added[1], where.centre_px, night),
+            companion_snr(added[R], where.centre_px, night),
         )  # fmt: skip
     return None
 

@@ -17,7 +17,7 @@ from mergerscope.simulate.mergers import Merger
 from mergerscope.simulate.psf import spread
 from mergerscope.simulate.truth import Truth
 
-__all__ = ["Companion", "companion_snr", "galaxy_truth", "merger_truth", "star_snr", "with_companion"]
+__all__ = ["R", "Companion", "companion_snr", "galaxy_truth", "merger_truth", "star_snr", "with_companion"]
 
 Map = NDArray[np.float32]
 
@@ -85,12 +85,15 @@ def with_companion(truth: Truth, impostor: str, companion: Companion | None, r90
     )
 
 
-def merger_truth(merger: Merger, light: Map, night: Night, half_light_arcsec: float, r90_arcsec: float) -> Truth:
+def merger_truth(
+    merger: Merger, light: Map, torn: Map, night: Night, half_light_arcsec: float, r90_arcsec: float
+) -> Truth:
     """Say what an encounter shows.
 
     Args:
         merger: the encounter.
         light: (H, W) its light in r, before the point spread.
+        torn: (H, W) the part of it in tails, bridges and shells.
         night: conditions.
         half_light_arcsec: of both galaxies together.
         r90_arcsec: Petrosian.
@@ -99,9 +102,7 @@ def merger_truth(merger: Merger, light: Map, night: Night, half_light_arcsec: fl
     per_kpc = half_light_arcsec / merger.half_light_kpc / night.pixel_arcsec
     nuclei = merger.nuclei_kpc * per_kpc
     noise, pixels = _noise(seen, night)
-    # what is not symmetric about a nucleus is tidal, or the other galaxy
-    mirrored = np.maximum(_turned(seen, nuclei[0]), _turned(seen, nuclei[1]))
-    excess = (seen - mirrored) * math.sqrt(pixels) / noise
+    excess = _blurred(torn, night) * math.sqrt(pixels) / noise
     axis = np.arange(light.shape[0]) - (light.shape[0] - 1) / 2
     outside = np.ones(light.shape, bool)
     for x, y in nuclei:
