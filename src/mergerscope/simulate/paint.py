@@ -42,7 +42,7 @@ def paint_tidal(merger: Merger, size: int, kpc_per_pixel: float) -> Array:
     """Paint, as `paint` does, only what has been torn out of both galaxies: (size, size), old and young together."""
     torn = merger.tidal
     light = (merger.old + merger.young)[None, torn]
-    return splat(merger.position_kpc[torn], light, merger.width_kpc[torn], size, kpc_per_pixel)[0]
+    return np.asarray(splat(merger.position_kpc[torn], light, merger.width_kpc[torn], size, kpc_per_pixel)[0])
 
 
 def splat(position_kpc: Array, light: Array, width_kpc: Array, size: int, kpc_per_pixel: float) -> Array:
@@ -84,7 +84,7 @@ def splat(position_kpc: Array, light: Array, width_kpc: Array, size: int, kpc_pe
         spectrum += rfft2(maps) * np.exp(-2 * (math.pi * sigma) ** 2 * frequency2)
     painted = irfft2(spectrum, s=(grid, grid))[:, margin : margin + size, margin : margin + size]
     # a Fourier transform leaves rounding errors below zero
-    return np.maximum(painted, 0.0)
+    return np.asarray(np.maximum(painted, 0.0))
 
 
 def _deposit(corner: Array, fraction: Array, light: Array, grid: int) -> Array:
