@@ -92,16 +92,36 @@ def _stage_help(name: str) -> str:
 
 
 @cli.command()
-@click.option("--galaxies", type=click.IntRange(min=1), default=900, show_default=True, help="How many.")
+@click.option("--galaxies", type=click.IntRange(min=1), default=3000, show_default=True, help="How many.")
 @click.option("--seed", type=click.IntRange(min=0), default=4, show_default=True, help="Of everything that is drawn.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), show_default=True, help="Folder."
 )
-def simulate(galaxies: int, seed: int, out: Path) -> None:
+@click.option(
+    "--merger-fraction", type=click.FloatRange(0, 1), default=0.05, show_default=True,
+    help="Share of encounters, of which volunteers recognise a part.",
+)
+@click.option("--size", type=click.IntRange(16, 2048), default=128, show_default=True, help="Pixels a side.")
+@click.option(
+    "--survey", type=click.Choice(["sdss", "legacy", "hsc"]), default="sdss", show_default=True, help="Telescope."
+)
+@click.option(
+    "--format", "file_format", type=click.Choice(["table", "fits"]), default="table", show_default=True,
+    help="JPEGs of 8.48 petroR90 in a zip, or a FITS file a galaxy, in the survey's own pixels.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="one a core", help="Processes."
+)
+def simulate(
+    galaxies: int, seed: int, out: Path, merger_fraction: float, size: int, survey: str, file_format: str, workers: int
+) -> None:
     """Write a survey of made-up galaxies, some of them merging, with votes and the truth."""
-    from mergerscope.simulate import simulate_survey
+    from mergerscope.simulate import Survey, simulate_survey
 
-    simulate_survey(out, galaxies, seed)
+    what = Survey(
+        seed=seed, survey=survey, file_format=file_format, side_px=size, merger_fraction=merger_fraction
+    )
+    simulate_survey(out, galaxies, what, workers)
 
 
 @cli.command()

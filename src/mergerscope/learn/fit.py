@@ -20,6 +20,7 @@ from mergerscope.errors import ContractError
 from mergerscope.learn.callbacks import EpochMonitor, OnEpoch
 from mergerscope.learn.device import pick_device
 from mergerscope.learn.encoder import Encoder, EncoderConfig, build_encoder
+from mergerscope.learn.encounters import encounter_bank
 from mergerscope.learn.module import EncoderModule, make_view
 from mergerscope.learn.monitoring import MonitorSet
 from mergerscope.learn.resume_key import training_key
@@ -107,7 +108,8 @@ def fit(
     pl.seed_everything(params.train.seed, verbose=False)
     monitors = MonitorSet(params, shards_dir, manifest, catalog)
     encoder = fresh_encoder(params, shards_dir, manifest)
-    module = EncoderModule(encoder, params, images, steps_per_epoch(images, batch_size))
+    bank = _bank(params, manifest)
+    module = EncoderModule(encoder, params, images, steps_per_epoch(images, batch_size), bank)
     points = None if scratch is None else _resume_points(scratch, training_key(params, manifest, catalog))
 
     def loader(epoch: int) -> EpochLoader:
@@ -123,10 +125,15 @@ def fit(
     encoder = encoder.to(device).eval()
     monitors.fit_reduction(encoder, device)
     validation = _validation(params, shards_dir, manifest, monitors, encoder, device)
-    samples = _samples(params, monitors)
+    samples = _samples(params, monitors, bank)
     if points is not None:
         shutil.rmtree(points, ignore_errors=True)
     return FitResult(encoder.cpu().eval(), images, monitor.history, samples, validation)
+
+
+def _bank(params: Params, manifest: Manifest) -> torch.Tensor | None:
+    pairs = params.objective.pairs
+    return encounter_bank(manifest.image_shape[1], params.train.seed) if pairs.weight * pairs.encounters > 0 else None
 
 
 class _Epochs(pl.LightningDataModule):
@@ -184,7 +191,7 @@ def _validation(
     }
 
 
-def _samples(params: Params, monitors: MonitorSet) -> dict[str, npt.NDArray[np.uint8]]:
+def _samples(params: Params, monitors: MonitorSet, bank: torch.Tensor | None) -> dict[str, npt.NDArray[np.uint8]]:
     """Draw views of some galaxies just as training does."""
     generator = torch.Generator().manual_seed(params.train.seed)
     # At random: neighbours in the catalogue often come from one corner of a survey.
@@ -197,6 +204,6 @@ def _samples(params: Params, monitors: MonitorSet) -> dict[str, npt.NDArray[np.u
     drawn = [make_view("view", originals, params, generator) for _ in range(5)]
     samples = {"views": pixels(torch.stack([originals, *drawn], 1))}
     if params.objective.pairs.weight > 0:
-        samples["pairs_positive"] = pixels(make_view("pair", originals, params, generator))
+        samples["pairs_positive"] = pixels(make_view("pair", originals, params, generator, bank))
         samples["pairs_negative"] = pixels(make_view("single", originals, params, generator))
     return samples

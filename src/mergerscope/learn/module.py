@@ -23,11 +23,16 @@ CHUNK = 32
 """Galaxies whose views are made at a time: few enough that the work stays in the cache of a CPU."""
 
 
-def make_view(name: str, images: Tensor, params: Params, generator: Generator | None = None) -> Tensor:
-    """Return the view ``pair``, ``single`` or ``view`` (see `mergerscope.learn.terms`) of images (B, C, H, W)."""
+def make_view(
+    name: str, images: Tensor, params: Params, generator: Generator | None = None, bank: Tensor | None = None
+) -> Tensor:
+    """Return the view ``pair``, ``single`` or ``view`` (see `mergerscope.learn.terms`) of images (B, C, H, W).
+
+    ``bank`` holds encounters for the pairs, where they take part.
+    """
     pairs = params.objective.pairs
     makers: Mapping[str, Callable[[Tensor], Tensor]] = {
-        "pair": lambda x: make_pairs(x, pairs, params.views, generator),
+        "pair": lambda x: make_pairs(x, pairs, params.views, generator, bank),
         "single": lambda x: (
             make_singles(x, params.views, generator) if pairs.weight > 0 else random_view(x, params.views, generator)
         ),
@@ -40,8 +45,14 @@ def make_view(name: str, images: Tensor, params: Params, generator: Generator | 
 class EncoderModule(pl.LightningModule):
     """Trains an encoder; what it saw of the losses in an epoch is in `epoch_metrics`."""
 
-    def __init__(self, encoder: Encoder, params: Params, images: int, steps_per_epoch: int) -> None:
+    bank: Tensor | None
+
+    def __init__(
+        self, encoder: Encoder, params: Params, images: int, steps_per_epoch: int, bank: Tensor | None = None
+    ) -> None:
         super().__init__()
+        # Made again from the seed, so no part of a checkpoint.
+        self.register_buffer("bank", bank, persistent=False)
         self.encoder = encoder
         self.params = params
         self.terms = make_terms(encoder, params.objective, images)
@@ -62,7 +73,7 @@ class EncoderModule(pl.LightningModule):
         """Return the loss of one batch of uint8 images (B, C, H, W)."""
         images = batch[1].float() / 255
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            views = {name: make_view(name, images, self.params, self.generator) for name in self.view_names}
+            views = {name: make_view(name, images, self.params, self.generator, self.bank) for name in self.view_names}
         # One pass over all views, so that batch normalisation sees pairs and singles mixed: in separate passes
         # their statistics alone would tell them apart.
         maps = self.encoder.stages(torch.cat(list(views.values())))

@@ -19,6 +19,7 @@ import torch
 from torch import Generator, Tensor
 
 from mergerscope.learn.compose import add_light, isolate, isophotal_radius, match_colour
+from mergerscope.learn.encounters import make_encounters
 from mergerscope.learn.stars import draw_stars
 from mergerscope.learn.views import Placement, draw_placement, photometric, place, uniform
 from mergerscope.params import PairsParams, ViewsParams
@@ -40,9 +41,19 @@ FARTHEST = 0.85
 """Largest offset of the second galaxy's centre, in half fields: it must be in the picture."""
 
 
-def make_pairs(images: Tensor, pairs: PairsParams, views: ViewsParams, generator: Generator | None = None) -> Tensor:
-    """Return a synthetic merger for each of images (B, C, H, W): itself, and the next galaxy of the batch or its own twin."""  # noqa: E501
+def make_pairs(
+    images: Tensor, pairs: PairsParams, views: ViewsParams, generator: Generator | None = None,
+    bank: Tensor | None = None,
+) -> Tensor:
+    """Return a synthetic merger for each of images (B, C, H, W).
+
+    It is the galaxy itself with the next one of the batch, or its own twin, laid over it. Where a ``bank`` of
+    encounters is given (see `mergerscope.learn.encounters`), a share `pairs.encounters` is one of these instead.
+    """
     both = _beside(images, pairs.separation, pairs.size_ratio, pairs.flux_ratio, views, generator, clear=False)
+    if bank is not None:
+        tidal = torch.nonzero(uniform(0, 1, len(images), images, generator) < pairs.encounters).squeeze(1)
+        both[tidal] = make_encounters(images[tidal], bank, views, generator)
     # Stars fall on mergers as often as on singles: else a star would be a mark of the singles.
     return photometric(_with_stars(both, generator), views.strength, generator)
 

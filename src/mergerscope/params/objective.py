@@ -22,6 +22,8 @@ class PairsParams(Block):
     """Size of the second galaxy in units of its own, drawn uniformly."""
     flux_ratio: Range = (0.5, 1.3)
     """Brightness of the second galaxy in units of its own, drawn uniformly."""
+    encounters: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the synthetic mergers that are simulated encounters, with tides, in the place of the galaxy."""
 
 
 class SimclrParams(Block):

@@ -1,158 +1,165 @@
-"""Two galaxies on a parabolic orbit, with test particles for their stars.
+"""Stars in the field of two galaxies that pass each other, for many encounters at once.
 
-The restricted three-body problem of Toomre & Toomre (1972, ApJ 178, 623): two softened potentials move under
-their mutual gravity, massless particles move in the field of both. Friction between the haloes, which their
-work leaves out, lets the pair sink together (as in JSPAM, Wallin et al. 2016, arXiv:1604.00435).
+The restricted three-body problem of Toomre & Toomre (1972, ApJ 178, 623): massless particles move in two softened
+potentials whose centres follow their own orbit (`mergerscope.simulate.orbit`). Each encounter has its own step, a
+fraction of the dynamical time of its denser galaxy, and all advance together, step by step.
 
-Units: G = 1, the primary's mass 1, the primary's scale length 1.
+Rigid potentials cannot relax violently, so a disc would outlive an equal merger. A share of the energy that friction
+takes from the orbit is therefore given to the stars inside both galaxies as random motion: discs are puffed up by an
+equal merger and hardly touched by a small one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bodies", "Encounter", "acceleration", "energy", "fly_by", "momentum", "parabolic", "step"]
+from mergerscope.simulate.orbit import Pairs, dissipation, step_pairs
+from mergerscope.simulate.potential import TOTAL_MASS, dynamical_time, pull
 
-Array = NDArray[np.float64]
+__all__ = ["Events", "advance", "time_step", "trace"]
 
+Array = NDArray[Any]
 
-@dataclass(frozen=True, slots=True)
-class Bodies:
-    """The two galaxies as softened (Plummer) point masses.
-
-    Attributes:
-        mass: (2,).
-        scale: (2,) Plummer scale lengths.
-        position: (2, 3).
-        velocity: (2, 3).
-        friction: rate at which the relative velocity is lost where the haloes overlap completely; 0 conserves energy.
-    """
-
-    mass: Array
-    scale: Array
-    position: Array
-    velocity: Array
-    friction: float = 0.0
-
-    @property
-    def softening2(self) -> float:
-        """Square of the softening of the pair's mutual force."""
-        return float(np.sum(self.scale**2))
-
-    @property
-    def separation(self) -> float:
-        """Distance of the two centres."""
-        return float(np.linalg.norm(self.position[1] - self.position[0]))
+STEP = 0.3
+"""Of the shorter of both dynamical times: a leapfrog's orbit then turns too fast by STEP^2 / 24, half a per cent."""
+LONGEST_GYR = 3.0
+"""An orbit that has not decayed by then is taken as it is."""
+COALESCED = 0.7
+"""Distance, in scales of the primary, within which two nuclei have become one remnant."""
+HEAT_SHARE = 0.15
+"""Of the energy lost to friction, a star's part over its even part: the rest goes to haloes and what escapes."""
+HEAT_EVERY = 10
+"""Steps from one kick to the next."""
+HEAT_REACH = 3.0
+"""Radius of a galaxy, in scales, inside which its stars are heated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Encounter:
-    """What is left at the moment that is looked at.
+class Events:
+    """When things happen in B encounters, in steps from the start (B,).
 
     Attributes:
-        bodies: the two centres.
-        position: (N, 3) of the particles.
-        velocity: (N, 3).
-        since_pericentre: time since the first closest approach.
+        pericentre: first closest approach.
+        apocentre: farthest distance after it; ``coalescence`` where the pair does not separate again.
+        second: second closest approach; ``coalescence`` where there is none before.
+        coalescence: the two centres stay together from here on; the last step where they do not within `LONGEST_GYR`.
+        closest_kpc: distance at ``pericentre``.
     """
 
-    bodies: Bodies
-    position: Array
-    velocity: Array
-    since_pericentre: float
+    pericentre: Array
+    apocentre: Array
+    second: Array
+    coalescence: Array
+    closest_kpc: Array
 
 
-def parabolic(
-    mass_ratio: float, scale_ratio: float, pericentre: float, separation: float, friction: float = 0.0
-) -> Bodies:
-    """Place two galaxies on an incoming parabolic orbit in the x-y plane, in their common centre of mass.
+def time_step(pairs: Pairs) -> Array:
+    """Return the step of each encounter, (B,) Gyr."""
+    return np.asarray(STEP * dynamical_time(pairs.mass, pairs.scale).min(axis=0))
 
-    Direction and place follow the parabola of two points; the speed is the one that gives the softened pair
-    zero energy.
+
+def trace(pairs: Pairs, dt: Array) -> Events:
+    """Follow the two centres alone through the whole encounter and note its events."""
+    steps = np.ceil(LONGEST_GYR / dt).astype(int)
+    apart = [pairs.separation]
+    for _ in range(int(steps.max())):
+        pairs = step_pairs(pairs, dt)
+        apart.append(pairs.separation)
+    found = [
+        _events(track[: count + 1], COALESCED * scale)
+        for track, count, scale in zip(np.array(apart).T, steps, pairs.scale[0], strict=True)
+    ]
+    return Events(*(np.array(column) for column in zip(*found, strict=True)))
+
+
+def _events(apart: Array, together: float) -> tuple[int, int, int, int, float]:
+    rising = np.diff(apart) > 0
+    turns = np.flatnonzero(rising[1:] != rising[:-1]) + 1
+    pericentre = int(turns[0]) if len(turns) else len(apart) - 1
+    coalescence = max(int(np.flatnonzero(apart > together)[-1]), pericentre)
+    apocentre = min(int(turns[1]) if len(turns) > 1 else coalescence, coalescence)
+    second = min(int(turns[2]) if len(turns) > 2 else coalescence, coalescence)
+    return pericentre, apocentre, second, coalescence, float(apart[pericentre])
+
+
+def advance(
+    pairs: Pairs,
+    position: Array,
+    velocity: Array,
+    dt: Array,
+    steps: Array,
+    heat: Sequence[np.random.Generator] | None = None,
+) -> tuple[Pairs, Array, Array]:
+    """Advance encounters, each by its own number of its own steps (kick, drift, kick).
 
     Args:
-        mass_ratio: secondary over primary.
-        scale_ratio: secondary over primary.
-        pericentre: of the point-mass parabola.
-        separation: at the start, larger than the pericentre.
-        friction: see `Bodies`.
+        pairs: B encounters.
+        position: (3, B, N) of the particles, kpc; its type is that of the arithmetic.
+        velocity: (3, B, N), kpc/Gyr.
+        dt: (B,) Gyr.
+        steps: (B,), none larger than the one before it, so that the encounters still under way lie side by side.
+        heat: one generator an encounter, from which the stars' random kicks come; None leaves them cold.
+
+    Returns:
+        The encounters, positions and velocities at their ends.
+
+    Raises:
+        ValueError: ``steps`` rises somewhere.
     """
-    mass = np.array([1.0, mass_ratio])
-    scale = np.array([1.0, scale_ratio])
-    total = mass.sum()
-    # r = 2q / (1 + cos nu); the pair comes in, so nu < 0
-    nu = -np.arccos(2 * pericentre / separation - 1)
-    place = separation * np.array([np.cos(nu), np.sin(nu), 0.0])
-    course = np.array([-np.sin(nu), 1 + np.cos(nu), 0.0])
-    speed = np.sqrt(2 * total / np.sqrt(separation**2 + np.sum(scale**2)))
-    course *= speed / np.linalg.norm(course)
-    share = np.array([-mass[1], mass[0]])[:, None] / total
-    return Bodies(mass, scale, share * place, share * course, friction)
+    if np.any(np.diff(steps) > 0):
+        raise ValueError(f"encounters must come with the longest first, got steps {steps.tolist()}: sort them")
+    position, velocity = position.copy(), velocity.copy()
+    tick = np.asarray(dt, dtype=position.dtype)[:, None]
+    ends = replace(pairs, position=pairs.position.copy(), velocity=pairs.velocity.copy())
+    pulled = _pull(pairs, position)
+    lost = np.zeros(len(dt))
+    for number in range(int(steps[0]) if len(steps) else 0):
+        count = int(np.searchsorted(-steps, -number))  # steps > number
+        if count < len(dt):
+            pulled, pairs = pulled[:, :count], pairs.first(count)
+            dt, tick = dt[:count], tick[:count]
+        place, speed = position[:, :count], velocity[:, :count]
+        speed += 0.5 * tick * pulled
+        place += tick * speed
+        pairs = step_pairs(pairs, dt)
+        pulled = _pull(pairs, place)
+        speed += 0.5 * tick * pulled
+        if heat is not None:
+            lost = lost[:count] + dt * dissipation(pairs)
+            if number % HEAT_EVERY == HEAT_EVERY - 1:
+                _heat(pairs, place, speed, lost, heat)
+                lost = np.zeros(count)
+        ends.position[..., :count], ends.velocity[..., :count] = pairs.position, pairs.velocity
+    return ends, position, velocity
 
 
-def acceleration(bodies: Bodies, position: Array) -> Array:
-    """Return the pull of both galaxies on massless particles, (N, 3), at ``position`` (N, 3)."""
-    pull = np.zeros_like(position)
-    for mass, scale, centre in zip(bodies.mass, bodies.scale, bodies.position, strict=True):
+def _heat(pairs: Pairs, place: Array, speed: Array, lost: Array, heat: Sequence[np.random.Generator]) -> None:
+    """Give stars near either centre their share of the energy ``lost`` (B,) by the orbit, as Gaussian kicks."""
+    specific = HEAT_SHARE * lost / (TOTAL_MASS * pairs.mass.sum(axis=0))
+    sigma = np.sqrt(2 / 3 * specific)
+    for k, rng in enumerate(heat[: len(lost)]):
+        near = np.zeros(place.shape[2], dtype=place.dtype)
+        for galaxy in (0, 1):
+            away = place[:, k] - pairs.position[galaxy][:, k, None].astype(place.dtype)
+            reach2 = (HEAT_REACH * pairs.scale[galaxy, k]) ** 2
+            near = np.maximum(near, np.exp(-np.sum(away * away, axis=0) / np.float32(reach2)))
+        kick = rng.standard_normal(speed[:, k].shape, dtype=np.float32)
+        speed[:, k] += np.asarray(sigma[k] * near, dtype=place.dtype) * kick
+
+
+def _pull(pairs: Pairs, position: Array) -> Array:
+    """Acceleration of massless particles, (3, B, N), in the field of both galaxies."""
+    total = np.zeros_like(position)
+    for galaxy in (0, 1):
+        mass = pairs.mass[galaxy].astype(position.dtype)[:, None]
+        scale = pairs.scale[galaxy].astype(position.dtype)[:, None]
+        centre = pairs.position[galaxy].astype(position.dtype)[:, :, None]
         away = centre - position
-        r2 = np.einsum("nd,nd->n", away, away) + scale**2
-        pull += away * (mass / (r2 * np.sqrt(r2)))[:, None]
-    return pull
-
-
-def _mutual(bodies: Bodies) -> Array:
-    """Accelerations of the two centres, (2, 3): gravity and friction, both equal and opposite in force."""
-    apart = bodies.position[1] - bodies.position[0]
-    r2 = float(apart @ apart)
-    inverse_mass = np.array([1.0, -1.0])[:, None] / bodies.mass[:, None]
-    force = np.prod(bodies.mass) * apart / (r2 + bodies.softening2) ** 1.5
-    if bodies.friction:
-        overlap = (1 + r2 / bodies.softening2) ** -2.5
-        reduced = np.prod(bodies.mass) / bodies.mass.sum()
-        force = force + bodies.friction * overlap * reduced * (bodies.velocity[1] - bodies.velocity[0])
-    return np.asarray(inverse_mass * force)
-
-
-def step(bodies: Bodies, position: Array, velocity: Array, dt: float) -> tuple[Bodies, Array, Array]:
-    """Advance centres and particles by ``dt``: kick, drift, kick (leapfrog, second order, time-reversible)."""
-    half = replace(bodies, velocity=bodies.velocity + 0.5 * dt * _mutual(bodies))
-    velocity = velocity + 0.5 * dt * acceleration(bodies, position)
-    moved = replace(half, position=half.position + dt * half.velocity)
-    position = position + dt * velocity
-    done = replace(moved, velocity=moved.velocity + 0.5 * dt * _mutual(moved))
-    return done, position, velocity + 0.5 * dt * acceleration(moved, position)
-
-
-def fly_by(bodies: Bodies, position: Array, velocity: Array, after: float, dt: float = 0.06) -> Encounter:
-    """Follow an encounter until a time ``after`` its first pericentre.
-
-    Args:
-        bodies: an approaching pair.
-        position: (N, 3) of the particles.
-        velocity: (N, 3).
-        after: time past pericentre, 0 or more.
-        dt: step; the shortest orbit at the centre of the primary takes 2 pi.
-    """
-    since = -1.0  # below 0: still approaching
-    while since < after:
-        previous = bodies.separation
-        bodies, position, velocity = step(bodies, position, velocity, dt)
-        if since >= 0:
-            since += dt
-        elif bodies.separation > previous:
-            since = 0.0
-    return Encounter(bodies, position, velocity, since)
-
-
-def momentum(bodies: Bodies) -> Array:
-    """Total momentum of the two centres, (3,)."""
-    return np.asarray(bodies.mass @ bodies.velocity)
-
-
-def energy(bodies: Bodies) -> float:
-    """Kinetic plus softened potential energy of the two centres."""
-    kinetic = 0.5 * float(bodies.mass @ np.sum(bodies.velocity**2, axis=1))
-    return kinetic - float(np.prod(bodies.mass)) / float(np.sqrt(bodies.separation**2 + bodies.softening2))
+        away *= pull(away[0] * away[0] + away[1] * away[1] + away[2] * away[2], mass, scale)
+        total += away
+    return total

@@ -1,135 +1,133 @@
-"""The light of undisturbed galaxies, before the telescope: ellipticals, discs with arms and bars, edge-on discs.
-
-Light is a float array (3, H, W) in the display's order red, green, blue (SDSS i, r, g), in units of the noise of
-one sky pixel. Pixel centres are at whole numbers, the field's centre at (size - 1) / 2; angles run from +x to +y.
-"""
+"""Undisturbed galaxies: what one is (drawn from published distributions) and what it looks like (painted)."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["OLD", "YOUNG", "blob", "colour", "disc_galaxy", "edge_on_galaxy", "elliptical_galaxy", "sersic", "turned"]
+from mergerscope.simulate.demography import (
+    FAINT_LIMIT,
+    absolute_magnitude,
+    apparent_magnitude,
+    early_share,
+    half_light_kpc,
+    place,
+)
+from mergerscope.simulate.discs import Disc, draw_disc, draw_dwarf, draw_lenticular, paint_disc
+from mergerscope.simulate.light import Grid, Stars, sersic
 
-Array = NDArray[np.float64]
+__all__ = ["Galaxy", "draw_galaxy", "paint_galaxy"]
 
-# Relative brightness in red, green, blue; their mean is 1.
-OLD = np.array([1.27, 1.02, 0.71])
-YOUNG = np.array([0.82, 0.95, 1.23])
-
-
-def colour(age: float, redshift_reddening: float = 0.0) -> Array:
-    """Return the colour (3,) of a population between young (0) and old (1), reddened by distance."""
-    mixed = (1 - age) * YOUNG + age * OLD
-    mixed = mixed * np.array([1 + redshift_reddening, 1.0, 1 - redshift_reddening])
-    return np.asarray(mixed / mixed.mean())
-
-
-def turned(size: int, centre: tuple[float, float], angle: float) -> tuple[Array, Array]:
-    """Return coordinates (H, W) along and across the direction ``angle``, from ``centre`` (x, y in pixels)."""
-    y, x = np.mgrid[:size, :size] - (size - 1) / 2.0
-    x, y = x - centre[0], y - centre[1]
-    return x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
+EDGE_ON_COS = 0.24
+"""Discs whose normal is this close to the plane of the sky, by cosine, are seen edge-on."""
+DWARFS_FROM = -18.6
 
 
-def sersic(
-    size: int, centre: tuple[float, float], radius_px: float, index: float, axis_ratio: float, angle: float
-) -> Array:
-    """Return a Sersic profile (H, W) of total light 1.
+@dataclass(frozen=True, slots=True)
+class Galaxy:
+    """A galaxy as drawn: its kind, place, brightness, size and structure.
 
-    The coefficient b_n is the expansion of Ciotti & Bertin (1999, arXiv:astro-ph/9911078), eq. 18.
+    Attributes:
+        kind: elliptical, lenticular, spiral, edge_on or irregular.
+        magnitude: total, r band, AB, before Galactic dust.
+        redshift: where it is.
+        kpc_per_arcsec: there.
+        radius_arcsec: half-light radius of the major axis.
+        axis_ratio: on the sky.
+        angle: of the major axis, from +x to +y.
+        redder: magnitudes of g-r beyond the mean of its population.
+        index: Sersic index of an elliptical.
+        young: share of young stars in an elliptical's r-band light.
+        disc: the structure of one with a disc.
     """
-    u, v = turned(size, centre, angle)
-    # a third of a pixel of softening stands for the mean over the central pixel
-    r = np.sqrt(axis_ratio * u**2 + v**2 / axis_ratio + 0.11) / radius_px
-    b = 2 * index - 1 / 3 + 4 / (405 * index) + 46 / (25515 * index**2)
-    total = 2 * math.pi * index * radius_px**2 * b ** (-2 * index) * math.gamma(2 * index)
-    return np.asarray(np.exp(-b * r ** (1 / index)) / total)
+
+    kind: str
+    magnitude: float
+    redshift: float
+    kpc_per_arcsec: float
+    radius_arcsec: float
+    axis_ratio: float
+    angle: float
+    redder: float
+    index: float = 4.0
+    young: float = 0.0
+    disc: Disc | None = None
+
+    @property
+    def flux(self) -> float:
+        """Total r-band light in nanomaggies."""
+        return float(10 ** (0.4 * (22.5 - self.magnitude)))
+
+    @property
+    def bulge_fraction(self) -> float:
+        """Bulge over total light."""
+        return 1.0 if self.disc is None else self.disc.bulge_fraction
 
 
-def blob(size: int, centre: tuple[float, float], sigma_px: float) -> Array:
-    """Return a round Gaussian (H, W) of total light 1."""
-    u, v = turned(size, centre, 0.0)
-    return np.asarray(np.exp(-(u**2 + v**2) / (2 * sigma_px**2)) / (2 * math.pi * sigma_px**2))
+def draw_galaxy(
+    rng: np.random.Generator, magnitude: float | None = None, smallest_arcsec: float = 1.5, kind: str | None = None
+) -> Galaxy:
+    """Draw a galaxy of the magnitude-limited sky.
+
+    Args:
+        rng: where the numbers come from.
+        magnitude: in r, or None for one of a survey brighter than 17.
+        smallest_arcsec: half-light radii below are drawn again, for surveys of resolved galaxies.
+        kind: None for whatever comes.
+    """
+    for _ in range(200):
+        absolute = absolute_magnitude(rng)
+        early = rng.uniform() < early_share(absolute)
+        apparent = apparent_magnitude(rng, FAINT_LIMIT) if magnitude is None else magnitude
+        where = place(absolute, apparent, early)
+        radius = half_light_kpc(absolute, early, rng) / where.kpc_per_arcsec
+        drawn_kind, tilt = _kind(absolute, early, rng)
+        if radius > smallest_arcsec and kind in (None, drawn_kind):
+            break
+    if drawn_kind == "elliptical":
+        index = float(np.clip(4.0 + 0.5 * (-21.5 - absolute) + rng.normal(0, 0.7), 2.0, 4.5))
+        # Padilla & Strauss (2008, arXiv:0802.0877): bright ellipticals are the rounder ones
+        ratio = float(np.clip(rng.normal(0.80 if absolute < -21.5 else 0.72, 0.13), 0.42, 0.99))
+        return Galaxy(
+            drawn_kind, apparent, where.redshift, where.kpc_per_arcsec, radius / math.sqrt(ratio), ratio,
+            rng.uniform(0, math.pi), rng.normal(0, 0.035), index, max(rng.normal(0.05, 0.05), 0.0),
+        )  # fmt: skip
+    draw = {"lenticular": draw_lenticular, "irregular": draw_dwarf}.get(drawn_kind, draw_disc)
+    disc = draw(absolute, tilt, rng)
+    # half-light radii of the catalogue are of circles; a tilted disc's major axis is longer
+    radius /= max(math.cos(tilt), 0.25) ** 0.3
+    ratio = math.sqrt(math.cos(tilt) ** 2 + (disc.thickness * math.sin(tilt)) ** 2)
+    dusty = 0.0 if drawn_kind in ("lenticular", "irregular") else 0.06
+    return Galaxy(
+        drawn_kind, apparent, where.redshift, where.kpc_per_arcsec, radius, ratio, rng.uniform(0, math.pi),
+        rng.normal(dusty, 0.05), disc=disc,
+    )  # fmt: skip
 
 
-def elliptical_galaxy(
-    size: int, centre: tuple[float, float], radius_px: float, flux: float, rng: np.random.Generator
-) -> Array:
-    """Draw an elliptical: Sersic index 2.5 to 5, round to E5, old stars."""
-    tint = colour(rng.uniform(0.8, 1.1), rng.uniform(0, 0.12))
-    shape = sersic(size, centre, radius_px, rng.uniform(2.5, 5), rng.uniform(0.5, 1), rng.uniform(0, math.pi))
-    return np.asarray(flux * tint[:, None, None] * shape)
+def paint_galaxy(galaxy: Galaxy, where: Grid) -> Stars:
+    """Return the r-band light of a galaxy's stars, in nanomaggies a pixel, and its dust."""
+    if galaxy.disc is not None:
+        return paint_disc(galaxy.disc, where, galaxy.flux, galaxy.radius_arcsec, galaxy.angle)
+    shape = sersic(where, galaxy.flux, galaxy.radius_arcsec, galaxy.index, galaxy.axis_ratio, galaxy.angle)
+    if galaxy.young < 0.01:
+        return Stars(shape, np.zeros_like(shape))
+    # what little is young, or poor in metals, lies farther out
+    outer = sersic(
+        where, galaxy.flux * galaxy.young, 1.6 * galaxy.radius_arcsec, 1.8, galaxy.axis_ratio, galaxy.angle
+    )
+    return Stars((1 - galaxy.young) * shape, outer)
 
 
-def disc_galaxy(
-    size: int, centre: tuple[float, float], radius_px: float, flux: float, rng: np.random.Generator
-) -> Array:
-    """Draw an inclined disc with a bulge, logarithmic arms, knots of young stars and, in a third, a bar."""
-    axis_ratio, angle = rng.uniform(0.35, 1), rng.uniform(0, math.pi)
-    u, v = turned(size, centre, angle)
-    length = radius_px / 1.68
-    r = np.hypot(u, v / axis_ratio) / length
-    theta = np.arctan2(v / axis_ratio, u)
-    arms = _arms(r, theta, rng)
-    disc = np.exp(-r) / (2 * math.pi * length**2 * axis_ratio)
-    old, young = colour(rng.uniform(0.45, 0.9)), colour(rng.uniform(-0.35, 0.15))
-    bulge_share = rng.uniform(0.03, 0.35)
-    bulge = sersic(size, centre, radius_px * rng.uniform(0.12, 0.28), rng.uniform(1.2, 3), 0.9, angle)
-    light = old[:, None, None] * (bulge_share * bulge + (1 - bulge_share) * 0.55 * disc)
-    light += young[:, None, None] * ((1 - bulge_share) * 0.45 * disc * arms)
-    light += young[:, None, None] * _knots(size, disc * arms**2, rng)
-    if rng.uniform() < 0.35:
-        turn = rng.uniform(0, math.pi)
-        bar = sersic(size, centre, radius_px * rng.uniform(0.3, 0.45), 0.6, rng.uniform(0.25, 0.4), turn)
-        light += old[:, None, None] * rng.uniform(0.08, 0.2) * bar
-    return np.asarray(flux * light)
-
-
-def _arms(r: Array, theta: Array, rng: np.random.Generator) -> Array:
-    """Brightness of the young disc relative to its mean: logarithmic spirals, or none in a fifth of discs."""
-    contrast = 0.0 if rng.uniform() < 0.2 else rng.uniform(0.4, 1.0)
-    number = int(rng.choice([2, 2, 2, 3, 4]))
-    pitch = math.radians(rng.uniform(12, 32)) * rng.choice([-1, 1])
-    phase = number * (theta - np.log(np.maximum(r, 0.2)) / math.tan(pitch)) + rng.uniform(0, 2 * math.pi)
-    inner = 1 / (1 + np.exp(-(r - 0.7) / 0.15))
-    # a narrow crest: the exponential of a cosine, divided by its mean, the Bessel function I_0
-    crest = np.exp(2.2 * np.cos(phase)) / np.i0(2.2)
-    return np.asarray(1 + contrast * inner * (crest - 1))
-
-
-def _knots(size: int, where: Array, rng: np.random.Generator) -> Array:
-    """A few HII regions, (H, W), drawn where ``where`` is bright; together up to a tenth of the light."""
-    light = np.zeros((size, size))
-    number = int(rng.integers(0, 14))
-    if where.sum() <= 0:  # the galaxy lies far outside the field
-        return light
-    places = rng.choice(where.size, size=number, p=(where / where.sum()).ravel())
-    for place in places:
-        y, x = divmod(int(place), size)
-        middle = (size - 1) / 2
-        light += rng.uniform(0.001, 0.008) * blob(size, (x - middle, y - middle), rng.uniform(0.5, 1.1))
-    return light
-
-
-def edge_on_galaxy(
-    size: int, centre: tuple[float, float], radius_px: float, flux: float, rng: np.random.Generator
-) -> Array:
-    """Draw a disc seen edge-on (exponential along, sech^2 across) with a bulge and, in half of them, a dust lane."""
-    angle = rng.uniform(0, math.pi)
-    u, v = turned(size, centre, angle)
-    length = radius_px / 1.2
-    thickness = length * rng.uniform(0.15, 0.28)
-    disc = np.exp(-np.abs(u) / length) / np.cosh(np.clip(v / thickness, -30, 30)) ** 2
-    disc /= 4 * length * thickness
-    bulge = sersic(size, centre, radius_px * rng.uniform(0.15, 0.3), rng.uniform(1.5, 3.5), 0.8, angle)
-    share = rng.uniform(0.05, 0.3)
-    light = colour(rng.uniform(0.2, 0.9))[:, None, None] * (1 - share) * disc
-    light += colour(0.95)[:, None, None] * share * bulge
-    if rng.uniform() < 0.5:
-        depth = rng.uniform(0.2, 0.6) * np.exp(-0.5 * ((v - 0.2 * thickness) / (0.35 * thickness + 0.4)) ** 2)
-        depth *= np.exp(-np.abs(u) / (2 * length))
-        light *= 1 - depth * np.array([0.7, 1.0, 1.3])[:, None, None]
-    return np.asarray(flux * light)
+def _kind(absolute: float, early: bool, rng: np.random.Generator) -> tuple[str, float]:
+    """Kind and tilt of the disc, whose cosine is as likely anywhere in 0...1."""
+    cosine = rng.uniform()
+    tilt = math.acos(cosine)
+    if early:
+        if rng.uniform() < 0.55:
+            return "elliptical", 0.0
+        return ("edge_on" if cosine < 0.15 else "lenticular"), tilt
+    if absolute > DWARFS_FROM and rng.uniform() < 0.55:
+        return "irregular", min(tilt, 1.2)
+    return ("edge_on" if cosine < EDGE_ON_COS else "spiral"), tilt

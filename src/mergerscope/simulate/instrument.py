@@ -1,94 +1,168 @@
-"""From light to a picture: point spread, stars, sky noise and the asinh stretch that colour cutouts are shown with."""
+"""Three imaging surveys as telescopes: bands, pixels, point spread, sky, gain and noise, night by night.
+
+Light comes in nanomaggies a pixel, (bands, H, W), and leaves as sky-subtracted counts in the same unit.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mergerscope.simulate.galaxies import turned
+from mergerscope.simulate.psf import Psf
 
-__all__ = ["Conditions", "expose", "observing_conditions", "smoothed", "star"]
+__all__ = ["SURVEYS", "Band", "Night", "Survey", "draw_night", "expose", "sky_sigma"]
 
 Array = NDArray[np.float64]
+Light = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
-    """How good the night was.
+class Band:
+    """One filter of a survey.
 
     Attributes:
-        seeing_fwhm_px: full width at half maximum of the point spread.
-        noise: of a sky pixel in red, green, blue, in units of light.
-        grain_px: length over which resampling has correlated the noise.
-        pedestal: brightness of the sky left after subtraction, as a fraction of white.
+        name: g, r, i, z or y.
+        fwhm_arcsec: median full width at half maximum of the point spread.
+        sky_mag: of one square arcsecond of sky, AB.
+        electrons: collected per nanomaggy over all exposures.
+        read_electrons: read and dark noise of a pixel, all exposures together.
+        saturation: nanomaggies a pixel at which the detector is full.
     """
 
-    seeing_fwhm_px: float
-    noise: tuple[float, float, float]
-    grain_px: float
-    pedestal: float
+    name: str
+    fwhm_arcsec: float
+    sky_mag: float
+    electrons: float
+    read_electrons: float
+    saturation: float
 
 
-def observing_conditions(rng: np.random.Generator) -> Conditions:
-    """Draw conditions as they vary over a survey."""
-    depth = rng.uniform(0.8, 1.9)
-    red, green, blue = depth * np.array([1.15, 0.9, 1.0]) * rng.uniform(0.85, 1.15, size=3)
-    return Conditions(rng.uniform(1.9, 3.0), (red, green, blue), rng.uniform(0.45, 0.95), rng.uniform(0.0, 0.03))
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A survey as a telescope, in the order of its bands.
+
+    Attributes:
+        name: sdss, legacy or hsc.
+        pixel_arcsec: side of a pixel.
+        bands: the filters.
+        drift_scan: the bands see the sky minutes apart, so a satellite crosses only one of them.
+    """
+
+    name: str
+    pixel_arcsec: float
+    bands: tuple[Band, ...]
+    drift_scan: bool
 
 
-def smoothed(image: Array, sigma_px: float) -> Array:
-    """Convolve (..., H, W) with a Gaussian by Fourier transform; edges wrap around."""
-    size = image.shape[-1]
-    ky, kx = np.fft.fftfreq(image.shape[-2])[:, None], np.fft.rfftfreq(size)[None, :]
-    transfer = np.exp(-2 * (math.pi * sigma_px) ** 2 * (ky**2 + kx**2))
-    return np.asarray(np.fft.irfft2(np.fft.rfft2(image) * transfer, s=image.shape[-2:]))
+SURVEYS = {
+    # York et al. (2000, astro-ph/0006396), Gunn et al. (1998, astro-ph/9809085): 54 s a band, gains 3.9 to 5.1 e/DN
+    "sdss": Survey("sdss", 0.396, (
+        Band("g", 1.38, 21.90, 1010.0, 5.5, 450.0), Band("r", 1.28, 20.87, 950.0, 5.5, 450.0),
+        Band("i", 1.22, 20.27, 790.0, 6.0, 500.0),
+    ), drift_scan=True),
+    # Dey et al. (2019, arXiv:1804.08657): DECam, two to three exposures, 5 sigma at g 24.0, r 23.4, z 22.5
+    "legacy": Survey("legacy", 0.262, (
+        Band("g", 1.30, 22.0, 5800.0, 12.0, 60.0), Band("r", 1.18, 21.1, 5300.0, 12.0, 60.0),
+        Band("z", 1.11, 18.9, 6100.0, 12.0, 90.0),
+    ), drift_scan=False),
+    # Aihara et al. (2018, arXiv:1704.05858): 8.2 m, 10 to 20 minutes, 5 sigma near g 26.5, r 26.1, i 25.9
+    "hsc": Survey("hsc", 0.168, (
+        Band("g", 0.77, 22.0, 240000.0, 9.0, 4.0), Band("r", 0.73, 21.2, 240000.0, 9.0, 4.0),
+        Band("i", 0.58, 20.3, 370000.0, 11.0, 4.0), Band("z", 0.68, 19.4, 190000.0, 11.0, 6.0),
+        Band("y", 0.68, 18.5, 90000.0, 11.0, 8.0),
+    ), drift_scan=False),
+}  # fmt: skip
 
 
-def star(
-    size: int, centre: tuple[float, float], flux: float, tint: Array, conditions: Conditions, spikes: bool
-) -> Array:
-    """Draw a star (3, H, W) as the telescope sees it: a Moffat profile and, when bright, diffraction spikes."""
-    u, v = turned(size, centre, math.pi / 4)
-    beta = 3.0
-    width = conditions.seeing_fwhm_px / (2 * math.sqrt(2 ** (1 / beta) - 1))
-    profile = (beta - 1) / (math.pi * width**2) * (1 + (u**2 + v**2) / width**2) ** -beta
-    if spikes:
-        for along, across in ((u, v), (v, u)):
-            profile = profile + 2e-3 / (1 + np.abs(along) / 4) ** 1.5 * np.exp(-0.5 * (across / 0.7) ** 2)
-    return np.asarray(flux * tint[:, None, None] * profile)
+@dataclass(frozen=True, slots=True)
+class Night:
+    """The conditions of one field, with one number a band.
+
+    Attributes:
+        survey: whose telescope.
+        pixel_arcsec: of the image that is made; a whole multiple of the survey's where it is binned.
+        psf: point spread.
+        shift_arcsec: (bands, 2) error of the astrometry, x and y.
+        sky_mag: of one square arcsecond.
+        residual: (bands, 3) what sky subtraction leaves, in noise of a pixel: level, slope along x and along y from
+            the middle of the field to its side.
+        reddening_mag: Galactic E(B-V).
+        spikes_rad: direction of the diffraction spikes.
+    """
+
+    survey: Survey
+    pixel_arcsec: float
+    psf: tuple[Psf, ...]
+    shift_arcsec: Array
+    sky_mag: Array
+    residual: Array
+    reddening_mag: float
+    spikes_rad: float
+
+    def binned(self, factor: int) -> Night:
+        """Return the same night seen in pixels ``factor`` times as wide."""
+        return replace(self, pixel_arcsec=factor * self.survey.pixel_arcsec)
 
 
-def expose(light: Array, seen: Array, conditions: Conditions, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Turn light into a colour cutout.
+def draw_night(survey: Survey, rng: np.random.Generator) -> Night:
+    """Draw conditions as they vary over a survey: seeing by about a tenth, the sky by a fifth, dust lognormally."""
+    count = len(survey.bands)
+    seeing = rng.lognormal(0.0, 0.10)
+    width = [band.fwhm_arcsec * seeing * rng.lognormal(0, 0.03) for band in survey.bands]
+    wings = 0.06 * rng.lognormal(0, 0.3)
+    slope = rng.normal(0, 0.06, size=(count, 3)) * np.array([1.0, 1.0, 1.0])
+    return Night(
+        survey=survey,
+        pixel_arcsec=survey.pixel_arcsec,
+        psf=tuple(Psf(fwhm, wings) for fwhm in width),
+        shift_arcsec=rng.normal(0, 0.05, size=(count, 2)),
+        sky_mag=np.array([band.sky_mag for band in survey.bands]) + rng.normal(0, 0.12) + rng.normal(0, 0.05, count),
+        residual=slope,
+        reddening_mag=float(np.clip(rng.lognormal(math.log(0.027), 0.6), 0.005, 0.2)),
+        spikes_rad=rng.uniform(0, math.pi / 2),
+    )
+
+
+def sky_sigma(night: Night) -> Array:
+    """Return the noise (bands,) of a pixel without a source, in nanomaggies: Poisson noise of the sky, and reading.
+
+    Binned pixels are read one by one: the read noise adds in quadrature.
+    """
+    electrons = np.array([band.electrons for band in night.survey.bands])
+    read = np.array([band.read_electrons for band in night.survey.bands])
+    pixels = (night.pixel_arcsec / night.survey.pixel_arcsec) ** 2
+    return np.asarray(np.sqrt(_sky_electrons(night) + pixels * read**2) / electrons)
+
+
+def expose(light: Light, night: Night, rng: np.random.Generator) -> Light:
+    """Add noise to light that has passed the point spread, and what is left of the sky after its subtraction.
+
+    Poisson noise of source and sky is Gaussian here: a pixel of sky holds hundreds of electrons.
 
     Args:
-        light: (3, H, W) above the atmosphere.
-        seen: (3, H, W) light that already has the point spread, such as stars.
-        conditions: of the night.
-        rng: where the noise comes from.
+        light: (bands, H, W) in nanomaggies a pixel.
+        night: conditions.
+        rng: where the numbers come from.
 
     Returns:
-        uint8 (H, W, 3).
+        float32 (bands, H, W).
     """
-    image = smoothed(light, conditions.seeing_fwhm_px / 2.355) + seen
-    image = np.maximum(image, 0)
-    grain = smoothed(rng.normal(size=image.shape), conditions.grain_px)
-    grain /= grain.std()
-    # sky noise everywhere, photon noise on top where there is light
-    noise = np.array(conditions.noise)[:, None, None] * np.sqrt(1 + image / 60)
-    return _asinh_rgb(image + noise * grain, conditions.pedestal)
+    electrons = np.array([band.electrons for band in night.survey.bands])[:, None, None]
+    full = np.array([band.saturation for band in night.survey.bands])[:, None, None]
+    sigma = sky_sigma(night)[:, None, None]
+    full = full * (night.pixel_arcsec / night.survey.pixel_arcsec) ** 2
+    seen = np.minimum(light, full)
+    spread = np.sqrt(sigma**2 + np.maximum(seen, 0) / electrons).astype(np.float32)
+    y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in light.shape[1:])
+    level, along_x, along_y = (night.residual[:, k, None, None].astype(np.float32) for k in range(3))
+    left = sigma * (level + along_x * x[None, None, :] + along_y * y[None, :, None])
+    noise = rng.standard_normal(light.shape, dtype=np.float32)
+    return np.asarray(seen + left + spread * noise, np.float32)
 
 
-def _asinh_rgb(image: Array, pedestal: float, softening: float = 14.0, white: float = 260.0) -> NDArray[np.uint8]:
-    """Stretch all bands by one function of their mean, which keeps colours (Lupton et al. 2004, astro-ph/0312483).
-
-    A pixel above white in one band is scaled as a whole, so that a bright centre stays coloured.
-    """
-    mean = np.maximum(image.mean(axis=0), 1e-3)
-    gain = np.arcsinh(mean / softening) / (math.asinh(white / softening) * mean)
-    shown = image * gain + pedestal
-    shown /= np.maximum(shown.max(axis=0), 1.0)
-    return np.asarray(np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8).transpose(1, 2, 0))
+def _sky_electrons(night: Night) -> Array:
+    nanomaggies = 10 ** (0.4 * (22.5 - night.sky_mag)) * night.pixel_arcsec**2
+    return np.asarray(nanomaggies * np.array([band.electrons for band in night.survey.bands]))

@@ -1,143 +1,265 @@
-"""The light of a merging pair: an encounter's particles painted onto the field, with nuclei and young knots."""
+"""Merging pairs as a survey would see them: encounters followed to their moment and projected onto the sky."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
-from mergerscope.simulate.encounter import Encounter, fly_by, parabolic
-from mergerscope.simulate.galaxies import colour, sersic
-from mergerscope.simulate.instrument import smoothed
-from mergerscope.simulate.stars import cold_disc, hot_spheroid, random_rotation
+from mergerscope.simulate.encounter import Events, advance, time_step, trace
+from mergerscope.simulate.orbit import Pairs, incoming
+from mergerscope.simulate.plan import GalaxyPlan, Plan
+from mergerscope.simulate.stars import Stars, bulge, populate
+from mergerscope.simulate.truth import MergerTruth, Stage
 
-__all__ = ["Merger", "merging_pair"]
+__all__ = ["Merger", "follow"]
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 
-PARTICLES = 9000
-"""Test particles of the primary; the secondary has as many."""
-FARTHEST = 0.2
-"""Distance of two nuclei on the sky, as a fraction of the field: a wider pair is two galaxies to whoever looks."""
+MOVING = (4200, 2800)
+"""Particles that are followed, of primary and secondary."""
+BOUND = 500
+"""Points of each bulge, which move with their nucleus."""
+START = 18.0
+"""Distance at the start, in scales of the primary: tides are too weak there to be seen."""
+AFTERMATH_GYR = 0.8
+"""Longest time after coalescence."""
+BATCH = 8
+"""Encounters at once: more do not fit the processor's cache."""
+NEIGHBOURS = 14
+"""Particles are as wide as the distance to that neighbour, times `WIDTH`."""
+WIDTH = 0.55
 
 
 @dataclass(frozen=True, slots=True)
 class Merger:
-    """A painted encounter.
+    """The light of an encounter on the sky, in points, around the place that a survey would centre on.
 
     Attributes:
-        light: (3, H, W), total ``flux``.
-        separation_px: of the two nuclei on the sky.
-        stripped: share of the stars that discs have lost to tails and bridges, far outside both galaxies.
-        mass_ratio: secondary over primary.
-        since_pericentre: in dynamical times of the primary.
+        position_kpc: (N, 2), x to the right and y up.
+        old: (N,) r-band light of old stars.
+        young: (N,) likewise of young ones; ``old.sum() + young.sum() == 1``.
+        width_kpc: (N,) standard deviation of the Gaussian that each point stands for.
+        tidal: (N,) bool, torn out of both galaxies' first extents.
+        nuclei_kpc: (2, 2), primary first.
+        truth: the encounter.
+        half_light_kpc: radius of half the light of the central galaxy (of both once they touch).
     """
 
-    light: Array
-    separation_px: float
-    stripped: float
-    mass_ratio: float
-    since_pericentre: float
+    position_kpc: Array
+    old: Array
+    young: Array
+    width_kpc: Array
+    tidal: Array
+    nuclei_kpc: Array
+    truth: MergerTruth
+    half_light_kpc: float
+
+
+def follow(plans: Sequence[Plan]) -> list[Merger]:
+    """Integrate encounters to the moment at which each is looked at, many at once.
+
+    The result depends on each plan alone, not on its company.
+
+    Args:
+        plans: from `mergerscope.simulate.plan.draw_plan`.
+
+    Returns:
+        One merger a plan, in order.
+    """
+    if not plans:
+        return []
+    pairs = _start(plans)
+    dt = time_step(pairs)
+    events = trace(pairs, dt)
+    steps = np.array([_steps(plan, events, i, dt[i]) for i, plan in enumerate(plans)])
+    found: dict[int, Merger] = {}
+    order = np.argsort(-steps, kind="stable")
+    for first in range(0, len(order), BATCH):
+        batch = order[first : first + BATCH]
+        members = [_members(plans[i], steps[i] * dt[i]) for i in batch]
+        chosen = _start([plans[i] for i in batch])
+        position = np.stack([_place(stars, chosen.position[..., k], "position") for k, stars in enumerate(members)], 1)
+        velocity = np.stack([_place(stars, chosen.velocity[..., k], "velocity") for k, stars in enumerate(members)], 1)
+        heat = [np.random.default_rng([plans[i].seed, 1]) for i in batch]
+        ends, position, _ = advance(chosen, position, velocity, dt[batch], steps[batch], heat)
+        for k, i in enumerate(batch):
+            clock = _Clock(int(steps[i]), float(dt[i]), events, int(i))
+            found[int(i)] = _look(plans[i], members[k], ends.position[..., k], position[:, k].T, clock)
+    return [found[i] for i in range(len(plans))]
 
 
 @dataclass(frozen=True, slots=True)
-class _Stars:
-    position: Array
-    velocity: Array
-    light: Array
-    """(N, 3): brightness in the three bands; a galaxy's sum to its mass."""
-    age: float
-    is_disc: bool
+class _Clock:
+    steps: int
+    dt: float
+    events: Events
+    row: int
+
+    def since(self, event: Array) -> float:
+        """Time since an event, Gyr; negative before it."""
+        return (self.steps - int(event[self.row])) * self.dt
+
+    @property
+    def stage(self) -> Stage:
+        events, row, now = self.events, self.row, self.steps
+        if now >= events.coalescence[row]:
+            return "coalesced"
+        if now >= events.second[row]:
+            return "return"
+        past = now - events.pericentre[row]
+        # at the speed of a passage, about twice the pericentre is covered in a sixth of the way to the apocentre
+        reach = max(3, (events.apocentre[row] - events.pericentre[row]) // 6)
+        if abs(past) <= reach:
+            return "passage"
+        return "approach" if past < 0 else "apart"
 
 
-def merging_pair(size: int, radius_px: float, flux: float, rng: np.random.Generator) -> Merger:
-    """Draw an encounter and paint it.
+def _start(plans: Sequence[Plan]) -> Pairs:
+    mass = np.array([[galaxy.mass for galaxy in plan.galaxies] for plan in plans]).T
+    scale = np.array([[galaxy.scale_kpc for galaxy in plan.galaxies] for plan in plans]).T
+    pericentre = np.array([plan.pericentre for plan in plans]) * scale[0]
+    binding = np.array([plan.binding for plan in plans])
+    friction = np.array([plan.friction for plan in plans])
+    return incoming(mass, scale, pericentre, START * scale[0], binding, friction)
 
-    Args:
-        size: pixels a side.
-        radius_px: what one unit of length (the primary's scale) measures.
-        flux: total light.
-        rng: where the numbers come from.
-    """
-    mass_ratio = rng.uniform(0.3, 1.0)
-    scale_ratio = float(np.sqrt(mass_ratio) * rng.uniform(0.85, 1.15))
-    bodies = parabolic(mass_ratio, scale_ratio, rng.uniform(0.4, 1.8), 7.0, friction=rng.uniform(0.6, 1.4))
-    members = [_stars(1.0, 1.0, rng), _stars(mass_ratio, scale_ratio, rng)]
-    position = np.concatenate([m.position + bodies.position[i] for i, m in enumerate(members)])
-    velocity = np.concatenate([m.velocity + bodies.velocity[i] for i, m in enumerate(members)])
-    encounter = fly_by(bodies, position, velocity, after=rng.uniform(1.0, 9.0))
-    sky, nuclei = _project(encounter, radius_px, FARTHEST * size, rng)
-    light = _paint(size, sky, np.concatenate([m.light for m in members]))
-    for nucleus, member, mass, scale in zip(nuclei, members, bodies.mass, bodies.scale, strict=True):
-        reach = radius_px * float(scale) * rng.uniform(0.12, 0.25)
-        bulge = sersic(size, (nucleus[0], nucleus[1]), reach, rng.uniform(1.5, 3), rng.uniform(0.7, 1), 0.0)
-        light += colour(0.5 + 0.5 * member.age)[:, None, None] * mass * rng.uniform(0.12, 0.4) * bulge
+
+def _steps(plan: Plan, events: Events, row: int, dt: float) -> int:
+    pericentre, coalescence = int(events.pericentre[row]), int(events.coalescence[row])
+    if plan.phase < 0:
+        return round((1 + plan.phase) * pericentre)
+    if plan.phase < 1:
+        return pericentre + round(plan.phase * (coalescence - pericentre))
+    return coalescence + round((plan.phase - 1) * AFTERMATH_GYR / dt)
+
+
+def _members(plan: Plan, age: float) -> tuple[Stars, Stars]:
+    rng = np.random.default_rng(plan.seed)
+    primary, secondary = (populate(g, n, age, rng) for g, n in zip(plan.galaxies, MOVING, strict=True))
+    return primary, secondary
+
+
+def _place(members: tuple[Stars, Stars], centres: Array, what: str) -> Array:
+    """Put both galaxies' stars around their centres (2, 3); returns (3, N) in single precision."""
+    moved = [getattr(stars, what) + centre for stars, centre in zip(members, centres, strict=True)]
+    return np.concatenate(moved).T.astype(np.float32)
+
+
+def _look(plan: Plan, members: tuple[Stars, Stars], centres: Array, position: Array, clock: _Clock) -> Merger:
+    view = np.array(plan.view)
+    nuclei = centres @ view.T
+    weight = np.array([galaxy.mass * galaxy.light for galaxy in plan.galaxies])
+    parts = [
+        _galaxy_light(plan, g, members[g], position[_rows(g)] @ view.T, nuclei[g], clock) for g in (0, 1)
+    ]  # points, old, young, width
+    for (_, old, young, _), share in zip(parts, weight, strict=True):
+        scale = share / (old.sum() + young.sum())
+        old *= scale
+        young *= scale
+    points, old, young, width = (np.concatenate(column) for column in zip(*parts, strict=True))
+    total = old.sum() + young.sum()
+    old, young = old / total, young / total
+    torn = _torn(members, centres, position)
+    bound = np.zeros(BOUND, dtype=bool)
+    tidal = np.concatenate([bound, torn[_rows(0)], bound, torn[_rows(1)]])
+    light = old + young
+    owner = np.repeat([0, 1], [BOUND + n for n in MOVING])
+    bright = int(np.argmax([light[owner == g].sum() for g in (0, 1)]))
+    apart = float(np.linalg.norm(nuclei[1] - nuclei[0]))
+    touching = apart < 2.0 * plan.galaxies[bright].scale_kpc
+    centre = nuclei[bright]
+    if touching and plan.centring > 0.5:
+        near = np.linalg.norm(points - centre, axis=1) < 3 * plan.galaxies[bright].scale_kpc
+        centre = np.average(points[near], axis=0, weights=light[near])
+    points = points - centre
+    own = light if touching else np.where(owner == bright, light, 0.0)
     return Merger(
-        np.asarray(flux * light / light.mean(axis=0).sum()),
-        float(np.linalg.norm(nuclei[1] - nuclei[0])),
-        _stripped(encounter, [m.is_disc for m in members]),
-        mass_ratio,
-        encounter.since_pericentre,
+        position_kpc=points,
+        old=old,
+        young=young,
+        width_kpc=width,
+        tidal=tidal,
+        nuclei_kpc=nuclei - centre,
+        truth=_truth(plan, clock, apart, float(np.linalg.norm(centres[1] - centres[0])), float(light[tidal].sum())),
+        half_light_kpc=_half_light(points, own),
     )
 
 
-def _stars(mass: float, scale: float, rng: np.random.Generator) -> _Stars:
-    """A galaxy's particles and their light: a disc, blue outwards with knots, or in a quarter a red spheroid."""
-    if rng.uniform() < 0.25:
-        position, velocity = hot_spheroid(PARTICLES, mass, 0.7 * scale, rng)
-        tint = np.tile(colour(rng.uniform(0.8, 1.05)), (PARTICLES, 1))
-        return _Stars(position, velocity, mass * tint / PARTICLES, 1.0, is_disc=False)
-    disc_scale = scale * rng.uniform(0.45, 0.65)
-    position, velocity = cold_disc(PARTICLES, mass, scale, disc_scale, rng)
-    age = rng.uniform(0.3, 0.95)
-    radius = np.linalg.norm(position, axis=1, keepdims=True) / disc_scale
-    old = np.clip(age + 0.2 - 0.14 * radius, -0.1, 1)
-    tint = old * colour(1.0) + (1 - old) * colour(-0.15)
-    knots = rng.choice(PARTICLES, size=int(rng.integers(5, 25)), replace=False)
-    tint[knots] += colour(-0.4) * rng.uniform(5, 45, size=(len(knots), 1))
-    return _Stars(position, velocity, mass * tint / PARTICLES, age, is_disc=True)
+def _galaxy_light(
+    plan: Plan, which: int, stars: Stars, sky: Array, nucleus: Array, clock: _Clock
+) -> tuple[Array, Array, Array, Array]:
+    """Points, old and young light and width of one galaxy: its bulge, then its moving stars."""
+    galaxy = plan.galaxies[which]
+    cusp = bulge(galaxy, BOUND)
+    burst = _burst(plan, galaxy, clock)
+    # gas that has lost its spin ends in the nucleus; test particles do not, so their light there is raised
+    inner = np.exp(-((stars.radius / 0.6) ** 2)) * (stars.old > 0)
+    fed = inner / max(float(inner.sum()), 1e-12) * burst * galaxy.young_fraction
+    # a remnant runs out of gas
+    spent = math.exp(-max(clock.since(clock.events.coalescence), 0.0) / 0.4)
+    young = spent * stars.young * (1 + burst) + 0.5 * fed
+    heart = np.exp(-np.arange(BOUND) / (0.25 * BOUND))
+    old_core = np.full(BOUND, galaxy.bulge_fraction * (1 - galaxy.young_fraction) / BOUND)
+    young_core = 0.5 * burst * galaxy.young_fraction * heart / heart.sum()
+    knots = stars.young > 8 * np.median(stars.young)
+    width = _widths(sky)
+    width[knots] = np.minimum(0.7 * width[knots], 0.15 * galaxy.scale_kpc)
+    return (
+        np.concatenate([nucleus + cusp.offset, sky]),
+        np.concatenate([old_core, stars.old]),
+        np.concatenate([young_core, young]),
+        np.concatenate([1.2 * cusp.spacing, width]),
+    )
 
 
-def _project(
-    encounter: Encounter, radius_px: float, farthest_px: float, rng: np.random.Generator
-) -> tuple[Array, Array]:
-    """Look from a random side from which the nuclei seem no farther apart than ``farthest_px``, if there is one.
+def _burst(plan: Plan, galaxy: GalaxyPlan, clock: _Clock) -> float:
+    """Star formation over that of the undisturbed disc, after the first passage and around coalescence.
 
-    Returns:
-        Particles (N, 2) and nuclei (2, 2) in pixels from the field's centre.
+    Two bursts of about 0.1 to 0.2 Gyr, the later one stronger (Mihos & Hernquist 1996, ApJ 464, 641).
     """
-    for _ in range(40):
-        view = radius_px * random_rotation(rng)[:2]
-        nuclei = encounter.bodies.position @ view.T
-        if np.linalg.norm(nuclei[1] - nuclei[0]) < farthest_px:
-            break
-    # a survey centres on the brighter nucleus, or on the light of both where it sees them as one
-    weight = rng.choice([0.0, 0.25, 0.5])
-    centre = (1 - weight) * nuclei[0] + weight * nuclei[1] + rng.normal(0, 0.6, size=2)
-    return encounter.position @ view.T - centre, nuclei - centre
+    since, final = clock.since(clock.events.pericentre), clock.since(clock.events.coalescence)
+    first = math.exp(-since / 0.15) if since > 0 else 0.0
+    last = math.exp(-((final / 0.12) ** 2)) if final < 0 else math.exp(-final / 0.2)
+    return plan.burst * plan.mass_ratio**0.5 * (first + 1.5 * last) if galaxy.kind == "disc" else 0.0
 
 
-def _paint(size: int, sky: Array, light: Array) -> Array:
-    """Lay particles onto pixels, (3, H, W), the smoother the thinner they lie, so that tails are not grainy."""
-    place = sky + (size - 1) / 2
-    column, row = np.rint(place[:, 0]).astype(int), np.rint(place[:, 1]).astype(int)
-    seen = (column >= 0) & (column < size) & (row >= 0) & (row < size)
-    pixel = row[seen] * size + column[seen]
-    light = light[seen]
-    number = smoothed(np.bincount(pixel, minlength=size * size).reshape(1, size, size).astype(float), 2.0)
-    density = number.ravel()[pixel]
-    image = np.zeros((3, size, size))
-    for low, high, sigma in ((6, np.inf, 0.8), (2, 6, 1.4), (0.5, 2, 2.2), (-np.inf, 0.5, 3.2)):
-        chosen = (density >= low) & (density < high)
-        bands = [np.bincount(pixel[chosen], light[chosen, band], size * size) for band in range(3)]
-        image += smoothed(np.array(bands, dtype=np.float64).reshape(3, size, size), sigma)
-    return np.maximum(image, 0)
+def _rows(which: int) -> slice:
+    return slice(0, MOVING[0]) if which == 0 else slice(MOVING[0], sum(MOVING))
 
 
-def _stripped(encounter: Encounter, is_disc: list[bool]) -> float:
-    # what a spheroid loses spreads into a haze that nobody sees
-    far = np.repeat(is_disc, PARTICLES)
-    for centre, scale in zip(encounter.bodies.position, encounter.bodies.scale, strict=True):
-        far &= np.linalg.norm(encounter.position - centre, axis=1) > 2.6 * scale
-    return float(far.mean())
+def _widths(sky: Array) -> Array:
+    distance = cKDTree(sky).query(sky, k=[NEIGHBOURS + 1])[0][:, 0]
+    return np.asarray(WIDTH * distance)
+
+
+def _torn(members: tuple[Stars, Stars], centres: Array, position: Array) -> Array:
+    far = np.ones(len(position), dtype=bool)
+    for stars, centre in zip(members, centres, strict=True):
+        far &= np.linalg.norm(position - centre, axis=1) > stars.extent_kpc
+    return far
+
+
+def _half_light(points: Array, light: Array) -> float:
+    radius = np.linalg.norm(points, axis=1)
+    order = np.argsort(radius)
+    inside = np.cumsum(light[order])
+    return float(radius[order][np.searchsorted(inside, 0.5 * inside[-1])])
+
+
+def _truth(plan: Plan, clock: _Clock, apart: float, apart_3d: float, tidal: float) -> MergerTruth:
+    return MergerTruth(
+        mass_ratio=plan.mass_ratio,
+        time_since_pericentre_gyr=clock.since(clock.events.pericentre),
+        separation_kpc=apart,
+        separation_3d_kpc=apart_3d,
+        pericentre_kpc=float(clock.events.closest_kpc[clock.row]),
+        spin_orbit_1_deg=math.degrees(plan.galaxies[0].spin[0]),
+        spin_orbit_2_deg=math.degrees(plan.galaxies[1].spin[0]),
+        tidal_fraction=tidal,
+        stage=clock.stage,
+    )

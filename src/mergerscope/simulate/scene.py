@@ -1,134 +1,229 @@
-"""One cutout: a galaxy of some kind at the centre, what lies around it by chance, and what is true about it."""
+"""One field of the sky: a galaxy at the centre, what lies around it by chance, seen through a telescope; and the truth.
+
+Galaxy ``i`` of a survey depends on the seed and on ``i`` alone: each part of it has a stream of random numbers that
+begins from ``(seed, i, part)``.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mergerscope.simulate.galaxies import (
-    colour,
-    disc_galaxy,
-    edge_on_galaxy,
-    elliptical_galaxy,
+from mergerscope.simulate.demography import absolute_of_size, apparent_magnitude, place
+from mergerscope.simulate.galaxies import Galaxy, draw_galaxy, paint_galaxy
+from mergerscope.simulate.impostors import (
+    add_field_galaxies,
+    add_galaxy,
+    add_group,
+    add_star,
+    add_stars,
+    add_trail,
 )
-from mergerscope.simulate.instrument import Conditions, expose, observing_conditions, star
-from mergerscope.simulate.mergers import merging_pair
+from mergerscope.simulate.instrument import Night, Survey, draw_night, expose
+from mergerscope.simulate.light import Grid, Stars, to_bands
+from mergerscope.simulate.mergers import Merger
+from mergerscope.simulate.paint import paint, paint_tidal
+from mergerscope.simulate.petrosian import petrosian_radius
+from mergerscope.simulate.plan import Plan, draw_plan
+from mergerscope.simulate.populations import BANDS, extinction
+from mergerscope.simulate.psf import spread
+from mergerscope.simulate.seen import R, Companion, companion_snr, galaxy_truth, merger_truth, star_snr, with_companion
+from mergerscope.simulate.truth import Truth
 
-__all__ = ["Kind", "Scene", "Truth", "draw_scene"]
+__all__ = ["FIELD_R90", "Scene", "Sketch", "draw_scene", "sketch", "stream"]
 
-Array = NDArray[np.float64]
-Kind = Literal["elliptical", "disc", "edge_on", "merger", "projection", "star"]
+Light = NDArray[np.float32]
 
-SHARES = (0.33, 0.37, 0.10, 0.10, 0.06, 0.04)
-"""How often each kind comes; `projection` and `star` are single galaxies with something else in front or behind."""
+FIELD_R90 = 8.48
+"""Side of a Galaxy Zoo cutout in petroR90: 424 pixels of 0.02 petroR90 (Willett et al. 2013, sect. 2.2)."""
+MARGIN_PX = 16
+"""Drawn around the field and cut off, for convolution wraps around the edges and stars beyond them shine in."""
+COARSE_PX = 96
+"""Side of the grid on which a galaxy's Petrosian radius is measured, at an eighth of its half-light radius a pixel."""
+IMPOSTORS = {"projection": 0.045, "star": 0.04, "blend": 0.02, "trail": 0.006}
+"""Shares of the galaxies that do not merge with something unrelated upon or beside them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """What was put into a cutout.
+class Sketch:
+    """What a galaxy of a survey will be, before anything is painted."""
 
-    Attributes:
-        kind: what it is.
-        separation_px: of the two nuclei of a merger, or to the chance companion; 0 where there is none.
-        stripped: share of a merger's stars in tails and bridges.
-        mass_ratio: of a merger, secondary over primary; 0 otherwise.
-        since_pericentre: of a merger, in dynamical times; 0 otherwise.
-    """
-
-    kind: Kind
-    separation_px: float = 0.0
-    stripped: float = 0.0
-    mass_ratio: float = 0.0
-    since_pericentre: float = 0.0
+    index: int
+    impostor: str | None
+    plan: Plan | None
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A cutout and the truth: uint8 (H, W, 3)."""
+    """A field as the survey's pipeline would hand it on.
 
-    image: NDArray[np.uint8]
+    Attributes:
+        flux: (bands, H, W) in nanomaggies a pixel, sky subtracted; the galaxy's centre is the field's.
+        night: conditions, and the size of a pixel.
+        field_px: side of the cutout in these pixels; the rest is a margin.
+        truth: what is there.
+        magnitude: of the central galaxy or pair, r, before Galactic dust.
+        redshift: of the same.
+        petro_r90_arcsec: of the same, as seen.
+    """
+
+    flux: Light
+    night: Night
+    field_px: float
     truth: Truth
+    magnitude: float
+    redshift: float
+    petro_r90_arcsec: float
 
 
-def draw_scene(size: int, rng: np.random.Generator) -> Scene:
-    """Draw one cutout of ``size`` pixels a side."""
-    kinds: tuple[Kind, ...] = get_args(Kind)
-    kind = kinds[rng.choice(len(kinds), p=SHARES)]
-    conditions = observing_conditions(rng)
-    scale = size / 128
-    radius_px = scale * float(np.clip(rng.lognormal(math.log(8.0), 0.27), 4.5, 14))
-    flux = _flux(radius_px, rng)
-    seen = np.zeros((3, size, size))
-    if kind == "merger":
-        merger = merging_pair(size, radius_px, 1.6 * flux, rng)
-        truth = Truth(kind, merger.separation_px, merger.stripped, merger.mass_ratio, merger.since_pericentre)
-        light = merger.light
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What stands at the centre, ready to be painted on any grid."""
+
+    paint: Callable[[Grid], Stars]
+    magnitude: float
+    redshift: float
+    redder: float
+    half_light_arcsec: float
+    galaxy: Galaxy | None
+
+    @property
+    def flux(self) -> float:
+        """Total r-band light in nanomaggies."""
+        return float(10 ** (0.4 * (22.5 - self.magnitude)))
+
+
+def stream(seed: int, index: int, part: int) -> np.random.Generator:
+    """Return the random numbers of a part of galaxy ``index``: 0 sketch, 1 galaxy, 2 night, 3 field, 4 noise, 5 votes."""
+    return np.random.default_rng([seed, index, part])
+
+
+def sketch(seed: int, index: int, merger_fraction: float) -> Sketch:
+    """Say what galaxy ``index`` is: an encounter, an impostor, or neither."""
+    rng = stream(seed, index, 0)
+    if rng.uniform() < merger_fraction:
+        return Sketch(index, None, draw_plan(rng))
+    chance = rng.uniform()
+    for kind, share in IMPOSTORS.items():
+        if chance < share:
+            return Sketch(index, kind, None)
+        chance -= share
+    return Sketch(index, None, None)
+
+
+def draw_scene(seed: int, what: Sketch, merger: Merger | None, survey: Survey, side_px: int, native: bool) -> Scene:
+    """Draw one field.
+
+    Args:
+        seed: of the survey.
+        what: from `sketch`.
+        merger: the encounter that was followed from ``what.plan``, if it has one.
+        survey: whose telescope.
+        side_px: side of the picture that will be made of it.
+        native: the field is ``side_px`` of the survey's own pixels, and not `FIELD_R90` petroR90.
+    """
+    bands = tuple(BANDS.index(band.name) for band in survey.bands)
+    rng = stream(seed, what.index, 1)
+    target = _galaxy_target(draw_galaxy(rng)) if merger is None else _merger_target(merger, rng)
+    night = draw_night(survey, stream(seed, what.index, 2))
+    seeing = survey.bands[1].fwhm_arcsec
+    r90_arcsec = _petro_r90(target, seeing)
+    field_px = float(side_px) if native else FIELD_R90 * r90_arcsec / survey.pixel_arcsec
+    if not native:
+        # a field far larger than the picture is binned, as surveys keep coarser copies of their frames
+        factor = 2 ** max(math.ceil(math.log2(field_px / (2.2 * max(side_px, 250)))), 0)
+        night, field_px = night.binned(factor), field_px / factor
+    where = Grid(side_px if native else 2 * math.ceil(field_px / 2 + MARGIN_PX), night.pixel_arcsec)
+    light = to_bands(target.paint(where), bands, target.redshift, target.redder)
+    alone = light[R].copy()
+    field = stream(seed, what.index, 3)
+    companion = _surroundings(light, target, what.impostor, r90_arcsec, night, bands, field)
+    seen = spread(light, night.psf, night.shift_arcsec, night.pixel_arcsec)
+    seen *= extinction(survey.name, night.reddening_mag)[list(bands)].astype(np.float32)[:, None, None]
+    if what.impostor == "trail":
+        add_trail(seen, night, field)
+    flux = expose(seen, night, stream(seed, what.index, 4))
+    if merger is not None:
+        scale = night.pixel_arcsec * merger.half_light_kpc / target.half_light_arcsec
+        torn = (target.flux * paint_tidal(merger, where.size, scale)).astype(np.float32)
+        truth = merger_truth(merger, alone, torn, night, target.half_light_arcsec, r90_arcsec)
     else:
-        light = _single(_shape(kind, rng), size, (0.0, 0.0), radius_px, flux, rng)
-        truth = Truth(kind)
-    if kind in ("projection", "star"):
-        apart = radius_px * rng.uniform(0.8, 2.8)
-        place = _polar(apart, rng.uniform(0, 2 * math.pi))
-        truth = Truth(kind, separation_px=apart)
-        if kind == "star":
-            seen += _star(size, place, flux * rng.uniform(0.05, 0.8), conditions, rng)
-        else:
-            other = radius_px * rng.uniform(0.4, 0.9)
-            light = light + _single(
-                _shape("projection", rng), size, place, other, _flux(other, rng) * rng.uniform(0.5, 1.2), rng
-            )
-    light = light + _neighbours(size, rng)
-    for _ in range(rng.poisson(1.6)):
-        far = _polar(size * rng.uniform(0.2, 0.68), rng.uniform(0, 2 * math.pi))
-        seen += _star(size, far, float(np.clip(rng.lognormal(6.0, 1.3), 40, 20000)), conditions, rng)
-    return Scene(expose(light, seen, conditions, rng), truth)
+        assert target.galaxy is not None
+        truth = galaxy_truth(target.galaxy, night)
+        if what.impostor is not None:
+            truth = with_companion(truth, what.impostor, companion, r90_arcsec)
+    return Scene(flux, night, field_px, truth, target.magnitude, target.redshift, r90_arcsec)
 
 
-def _flux(radius_px: float, rng: np.random.Generator) -> float:
-    """Total light for a mean surface brightness inside the half-light radius of 10 to 80 times the sky's noise."""
-    brightness = float(np.clip(rng.lognormal(math.log(32), 0.5), 10, 80))
-    return 2 * math.pi * radius_px**2 * brightness
+def _galaxy_target(galaxy: Galaxy) -> _Target:
+    return _Target(
+        partial(paint_galaxy, galaxy), galaxy.magnitude, galaxy.redshift, galaxy.redder, galaxy.radius_arcsec, galaxy
+    )
 
 
-def _shape(kind: Kind, rng: np.random.Generator) -> Kind:
-    """The kind of single galaxy that stands for ``kind``."""
-    if kind in ("projection", "star"):
-        alone: tuple[Kind, ...] = ("elliptical", "disc", "edge_on")
-        return alone[rng.choice(3, p=(0.45, 0.4, 0.15))]
-    return kind
+def _merger_target(merger: Merger, rng: np.random.Generator) -> _Target:
+    """Put an encounter at a distance at which the survey sees it."""
+    for _ in range(100):
+        absolute = absolute_of_size(merger.half_light_kpc, rng)
+        magnitude = apparent_magnitude(rng)
+        where = place(absolute, magnitude, early=False)
+        radius = merger.half_light_kpc / where.kpc_per_arcsec
+        if radius > 1.5:
+            break
+    flux = 10 ** (0.4 * (22.5 - magnitude))
+
+    def draw(grid: Grid) -> Stars:
+        old, young = flux * paint(merger, grid.size, grid.pixel_arcsec * where.kpc_per_arcsec)
+        return Stars(np.asarray(old, np.float32), np.asarray(young, np.float32))
+
+    return _Target(draw, magnitude, where.redshift, rng.normal(0.04, 0.05), radius, None)
 
 
-def _single(
-    kind: Kind, size: int, centre: tuple[float, float], radius_px: float, flux: float, rng: np.random.Generator
-) -> Array:
-    if kind == "elliptical":
-        return elliptical_galaxy(size, centre, radius_px, flux, rng)
-    if kind == "edge_on":
-        return edge_on_galaxy(size, centre, 1.15 * radius_px, 0.7 * flux, rng)
-    return disc_galaxy(size, centre, 1.35 * radius_px, flux, rng)
+def _petro_r90(target: _Target, seeing_arcsec: float) -> float:
+    """Measure petroR90 in arcsec, widened in quadrature by the seeing."""
+    where = Grid(COARSE_PX, target.half_light_arcsec / 8)
+    stars = target.paint(where)
+    radius = petrosian_radius(stars.old + stars.young, (0.0, 0.0)) * where.pixel_arcsec
+    return max(math.hypot(radius, 0.8 * seeing_arcsec), 2.5)
 
 
-def _neighbours(size: int, rng: np.random.Generator) -> Array:
-    """Faint small galaxies anywhere but on the central one."""
-    light = np.zeros((3, size, size))
-    for _ in range(rng.poisson(2.2)):
-        place = _polar(size * rng.uniform(0.2, 0.65), rng.uniform(0, 2 * math.pi))
-        radius_px = rng.uniform(0.9, 3.0) * size / 128
-        kind: Kind = "elliptical" if rng.uniform() < 0.6 else "disc"
-        light += _single(kind, size, place, radius_px, _flux(radius_px, rng) * rng.uniform(0.2, 1), rng)
-    return light
+def _surroundings(
+    light: Light, target: _Target, impostor: str | None, r90_arcsec: float, night: Night, bands: tuple[int, ...],
+    rng: np.random.Generator,
+) -> Companion | None:  # fmt: skip
+    """Add field galaxies, stars, a group and the impostor; returns the impostor as a companion."""
+    side_px = light.shape[1]
+    r90_px = r90_arcsec / night.pixel_arcsec
+    add_field_galaxies(light, night, bands, rng.lognormal(-0.1, 0.45), rng)
+    add_stars(light, night, bands, rng.lognormal(-0.2, 0.6), rng)
+    galaxy = target.galaxy
+    if galaxy is not None and galaxy.kind in ("elliptical", "lenticular") and rng.uniform() < 0.2:
+        add_group(light, night, bands, galaxy, int(rng.poisson(rng.choice([3, 8, 16], p=[0.6, 0.3, 0.1]))), rng)
+    if impostor == "star":
+        apart, angle = r90_px * rng.uniform(0.15, 1.6), rng.uniform(0, 2 * math.pi)
+        magnitude = target.magnitude + rng.uniform(-1.5, 3.0)
+        add_star(light, apart * math.cos(angle), apart * math.sin(angle), magnitude, night, bands, rng)
+        return Companion(apart * night.pixel_arcsec, 0.0, 0.0, star_snr(magnitude, night))
+    if impostor in ("projection", "blend"):
+        near, far = (0.25 * r90_px, 1.8 * r90_px) if impostor == "projection" else (0.42 * side_px, 0.52 * side_px)
+        apart, angle = rng.uniform(near, far), rng.uniform(0, 2 * math.pi)
+        brighter = rng.uniform(-0.5, 2.2) if impostor == "projection" else rng.uniform(-1.8, 0.5)
+        other = draw_galaxy(rng, target.magnitude + brighter, smallest_arcsec=0.6)
+        where = Grid(side_px, night.pixel_arcsec, (apart * math.cos(angle), apart * math.sin(angle)))
+        added = add_galaxy(light, other, where, bands)
+        colour = abs(_colour(added) - _colour(light - added))
+        return Companion(
+            apart * night.pixel_arcsec, colour, other.radius_arcsec / target.half_light_arcsec,
+            companion_snr(added[R], where.centre_px, night),
+        )  # fmt: skip
+    return None
 
 
-def _star(
-    size: int, place: tuple[float, float], flux: float, conditions: Conditions, rng: np.random.Generator
-) -> Array:
-    tint = colour(float(rng.choice([rng.uniform(-0.4, 0.4), rng.uniform(0.4, 1.9)])))
-    return star(size, place, flux, np.clip(tint, 0.1, None), conditions, spikes=flux > 6000)
-
-
-def _polar(radius: float, angle: float) -> tuple[float, float]:
-    return radius * math.cos(angle), radius * math.sin(angle)
+def _colour(light: Light) -> float:
+    """The colour g - r of all the light of a field."""
+    return float(-2.5 * np.log10(max(float(light[0].sum()), 1e-9) / max(float(light[1].sum()), 1e-9)))

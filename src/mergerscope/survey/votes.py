@@ -15,12 +15,21 @@ from mergerscope.errors import SurveyError
 from mergerscope.survey.fields import BLANKS, FieldError, parse_fraction, parse_number, shown
 from mergerscope.survey.rows import TableFile
 
-__all__ = ["RESERVED", "VoteColumns", "check_target", "find_vote_columns"]
+__all__ = ["RESERVED", "TRUTH", "VoteColumns", "check_target", "find_vote_columns"]
 
 RESERVED = frozenset(
     {"id", "image", "ra_deg", "dec_deg", "pixel_digest", "vote", "known_merger", "judged", "role"}
 )
 """Columns of the catalogue that a vote column would overwrite."""
+
+TRUTH = (
+    "truth_class", "magnitude_r", "redshift", "petro_r90_arcsec", "psf_fwhm_arcsec", "bulge_fraction", "axis_ratio",
+    "arms", "arm_winding", "arm_contrast", "bar", "clumpy", "ring", "dust_lane", "visible_tidal_snr",
+    "second_nucleus_snr", "separation_arcsec", "separation_r90", "colour_difference", "size_ratio", "mass_ratio",
+    "time_since_pericentre_gyr", "separation_kpc", "separation_3d_kpc", "pericentre_kpc", "spin_orbit_1_deg",
+    "spin_orbit_2_deg", "tidal_fraction", "stage",
+)  # fmt: skip
+"""What only a simulated sky knows of a galaxy. Some lie in 0...1; beside ``truth_class`` none of them is a vote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,10 @@ def find_vote_columns(table: TableFile, target: str, taken: Collection[str]) -> 
     candidates = {name: i for i, name in enumerate(table.columns) if name not in taken and name not in RESERVED}
     ignored = {name: "the catalogue has a column of that name" for name in table.columns
                if name in RESERVED and name not in taken}  # fmt: skip
+    if TRUTH[0] in table.columns:
+        for name in candidates.keys() & set(TRUTH) - {target}:
+            ignored[name] = "the truth of a simulated sky, and no vote"
+            del candidates[name]
     blank = set(candidates)
     numbers = 0  # in the target column
     first_other = ""
