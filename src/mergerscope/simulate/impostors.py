@@ -17,10 +17,10 @@ __all__ = ["add_field_galaxies", "add_galaxy", "add_group", "add_star", "add_sta
 Light = NDArray[np.float32]
 
 FAINTEST = 23.0
-STARS_18 = 0.30
+STARS_18 = 0.40
 """Stars brighter than r = 18 in a square arcminute at middle Galactic latitudes, growing as 10^(0.17 r)
 (Bahcall & Soneira 1980, ApJS 44, 73; Chen et al. 2001)."""
-GALAXIES_20 = 0.55
+GALAXIES_20 = 0.9
 """Galaxies brighter than r = 20 in a square arcminute, growing as 10^(0.42 r) (Yasuda et al. 2001, AJ 122, 1104)."""
 SPIKES_FROM = 15.6
 """Stars brighter than this in r show diffraction spikes above the sky's noise."""

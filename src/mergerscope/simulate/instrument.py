@@ -113,14 +113,15 @@ def draw_night(survey: Survey, rng: np.random.Generator) -> Night:
     seeing = rng.lognormal(0.0, 0.10)
     width = [band.fwhm_arcsec * seeing * rng.lognormal(0, 0.03) for band in survey.bands]
     wings = 0.06 * rng.lognormal(0, 0.3)
-    slope = rng.normal(0, 0.06, size=(count, 3)) * np.array([1.0, 1.0, 1.0])
+    residual = rng.normal(0, 1, size=(count, 3)) * np.array([0.15, 0.06, 0.06])
+    residual[:, 0] += rng.normal(0, 0.2)
     return Night(
         survey=survey,
         pixel_arcsec=survey.pixel_arcsec,
         psf=tuple(Psf(fwhm, wings) for fwhm in width),
         shift_arcsec=rng.normal(0, 0.05, size=(count, 2)),
         sky_mag=np.array([band.sky_mag for band in survey.bands]) + rng.normal(0, 0.12) + rng.normal(0, 0.05, count),
-        residual=slope,
+        residual=residual,
         reddening_mag=float(np.clip(rng.lognormal(math.log(0.027), 0.6), 0.005, 0.2)),
         spikes_rad=rng.uniform(0, math.pi / 2),
     )
