@@ -1,56 +1,131 @@
-"""What volunteers would say about a cutout: fractions of about forty answers down the Galaxy Zoo 2 tree.
+"""What volunteers would say about a cutout, from what could be seen in it.
 
-Only the part of the tree that a search for mergers reads is asked (Willett et al. 2013, arXiv:1308.3496); as in
-the Kaggle table, an answer's fraction is multiplied by that of the answer which led to its question.
+A crowd of a few dozen answers the questions of Galaxy Zoo 2. It does not know the truth: a tail in the noise is
+missed, two galaxies of like colour in line are taken for a pair, and a pair that has not yet met looks like such a
+line. How sharply opinions follow what is seen is chosen such that mergers, edge-on discs, spirals and smooth galaxies
+get about the mean votes that Galaxy Zoo 2 gave them.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from mergerscope.simulate.scene import Truth
+from mergerscope.simulate.truth import Truth
+from mergerscope.simulate.vote_tree import ANSWERS, ask
+from mergerscope.survey.kaggle import VOTE_COLUMNS
 
-__all__ = ["VOTE_COLUMNS", "cast_votes"]
+__all__ = ["VOTE_COLUMNS", "cast_votes", "merger_opinion"]
 
-VOTE_COLUMNS = (
-    "Class1.1", "Class1.2", "Class1.3", "Class2.1", "Class2.2", "Class6.1", "Class6.2", "Class8.6", "Class8.7",
-)
-"""Smooth, features, artefact; edge-on, not; odd, not; merger, dust lane."""
-
-FEATURED = {"elliptical": 0.12, "disc": 0.78, "edge_on": 0.72, "merger": 0.55, "projection": 0.4, "star": 0.4}
-EDGE_ON = {"elliptical": 0.1, "disc": 0.06, "edge_on": 0.93, "merger": 0.12, "projection": 0.2, "star": 0.2}
-UNSEEN = 0.06
-"""Share of cutouts that nobody has voted on."""
+CROWD = (44, 7, 25, 75)
+"""Mean, scatter, least and most volunteers of a cutout: Galaxy Zoo 2 has a median of 44."""
+DISCS = ("lenticular", "spiral", "edge_on", "irregular")
 
 
-def cast_votes(truth: Truth, rng: np.random.Generator) -> dict[str, float | None]:
-    """Return the fraction of each answer, or None everywhere where nobody was asked."""
-    if rng.uniform() < UNSEEN:
-        return dict.fromkeys(VOTE_COLUMNS)
-    featured = _share(FEATURED[truth.kind], rng)
-    artefact = min(_share(0.02, rng), 1 - featured)
-    edge_on = featured * _share(EDGE_ON[truth.kind], rng)
-    merging = _share(_merger_opinion(truth), rng)
-    odd = min(1.0, merging + _share(0.06, rng) * (1 - merging))
-    dust = (odd - merging) * _share(0.2, rng)
-    votes = (1 - featured - artefact, featured, artefact, edge_on, featured - edge_on, odd, 1 - odd, merging, dust)
-    return {column: round(min(max(vote, 0.0), 1.0), 6) for column, vote in zip(VOTE_COLUMNS, votes, strict=True)}
+def cast_votes(truth: Truth, rng: np.random.Generator) -> dict[str, float]:
+    """Return the 37 columns ``Class1.1`` to ``Class11.6`` of the Kaggle challenge.
+
+    Answers are multiplied down the tree: ``Class2.*`` sum to ``Class1.2``, ``Class8.*`` to ``Class6.1`` and so on;
+    ``Class8.6`` is "merger". Rounded to six places, as Kaggle's are.
+    """
+    mean, scatter, least, most = CROWD
+    crowd = int(np.clip(round(rng.normal(mean, scatter)), least, most))
+    return {column: round(vote, 6) for column, vote in ask(_opinions(truth), crowd, rng).items()}
 
 
-def _share(opinion: float, rng: np.random.Generator) -> float:
-    """Fraction of a crowd of about forty that says yes, when images differ by more than chance."""
-    spread = 18.0
-    taste = rng.beta(spread * opinion + 1e-3, spread * (1 - opinion) + 1e-3)
-    crowd = int(rng.integers(34, 47))
-    return float(rng.binomial(crowd, taste)) / crowd
+def merger_opinion(truth: Truth) -> float:
+    """Return how likely a volunteer is to see a merger, 0 to 1: by torn light, or by a second galaxy in touch."""
+    torn = _tail_seen(truth)
+    pair = _step(truth.second_nucleus_snr, 7.0, 2.0) * _step(truth.separation_arcsec, 1.7, 0.4)
+    # whoever is farther off than about the galaxy's own size is a neighbour; a bridge holds a pair together
+    pair *= math.exp(-((truth.separation_r90 / (1.5 + 0.8 * torn)) ** 4))
+    if truth.merger is None:
+        # one that is in front has a sharp edge, another colour, another size; a star is round and has no size
+        alike = math.exp(-((truth.colour_difference / 0.3) ** 2)) * min(1.0, truth.size_ratio / 0.5)
+        pair *= 0.05 + 0.45 * alike
+    return 1 - (1 - 0.62 * torn) * (1 - 0.84 * pair)
 
 
-def _merger_opinion(truth: Truth) -> float:
-    """How likely a volunteer is to say "merger": tails and a second nucleus convince, a chance neighbour can."""
-    if truth.kind == "merger":
-        second = np.clip((truth.separation_px - 2) / 5, 0, 1)
-        tails = np.clip(truth.stripped / 0.12, 0, 1)
-        return float(0.18 + 0.37 * second + 0.37 * tails)
-    if truth.kind == "projection":
-        return float(0.3 - 0.2 * np.clip(truth.separation_px / 25, 0, 1))
-    return 0.05 if truth.kind == "star" else 0.015
+def _opinions(truth: Truth) -> dict[int, np.ndarray]:
+    torn, merging = _tail_seen(truth), merger_opinion(truth)
+    featured, artefact = _featured(truth, merging), 0.5 if truth.truth_class == "trail" else 0.02
+    edge_on = _edge_on(truth)
+    spiral = truth.arm_contrast if truth.arms else 0.05 + 0.1 * torn
+    # other things that are odd, as weights of the answers to question 8
+    odd = {
+        "ring": 0.45 * truth.ring * _resolved(truth),
+        "lens or arc": 0.01,
+        "disturbed": 0.02 + 0.28 * torn * (1 - 0.4 * merging),
+        "irregular": 0.02 + 0.30 * (truth.truth_class == "irregular") + 0.12 * truth.clumpy,
+        "other": 0.05 + 0.06 * merging + 0.1 * (truth.truth_class in ("projection", "star", "trail")),
+        "merger": merging,
+        "dust lane": 0.004 + 0.12 * truth.dust_lane * _resolved(truth),
+    }
+    weights = np.array([odd[name] for name in ANSWERS[8]])
+    is_odd = 1 - float(np.prod(1 - np.minimum(weights, 0.98)))
+    return {
+        1: np.array([(1 - artefact) * (1 - featured), (1 - artefact) * featured, artefact]),
+        2: _yes(edge_on),
+        3: _yes(0.06 + 0.8 * truth.bar * _resolved(truth)),
+        4: _yes(min(0.06 + 1.1 * spiral**0.7, 0.97)),
+        5: _nearest(truth.bulge_fraction, (0.02, 0.12, 0.35, 0.7), 0.15),
+        6: _yes(is_odd),
+        7: _nearest(truth.axis_ratio, (0.93, 0.6, 0.22), 0.15),
+        8: weights / weights.sum(),
+        9: _share(0.15 + 1.6 * truth.bulge_fraction, 0.08, 0.5 * (1 - truth.bulge_fraction) ** 3),
+        10: _nearest(1 - truth.arm_winding, (0.15, 0.5, 0.85), 0.25),
+        11: _arm_number(truth),
+    }
+
+
+def _tail_seen(truth: Truth) -> float:
+    return _step(truth.visible_tidal_snr, 6.0, 1.6)
+
+
+def _featured(truth: Truth, merging: float) -> float:
+    """Share that sees a disc or features: what is small or blurred is smooth to most."""
+    seen = _resolved(truth)
+    disc = 0.30 * (1 - truth.bulge_fraction) * seen if truth.truth_class in DISCS else 0.0
+    structure = max(1.25 * truth.arm_contrast, 0.7 * truth.bar * seen, 0.8 * truth.clumpy * seen, 0.5 * truth.ring)
+    thin = 0.8 * _edge_on(truth) * seen**0.3
+    parts = (disc, min(structure, 0.95), thin, 0.5 * merging + 0.25 * _tail_seen(truth))
+    return min(1 - 0.9 * math.prod(1 - part for part in parts), 0.97)
+
+
+def _edge_on(truth: Truth) -> float:
+    disc = 1.0 if truth.truth_class in DISCS else 0.5
+    return min(0.96, 0.03 + disc * _step(0.36 - truth.axis_ratio, 0.0, 0.035, zero_at_zero=False))
+
+
+def _resolved(truth: Truth) -> float:
+    return 1 - math.exp(-max(truth.detail_resolution - 0.8, 0.0) / 1.8)
+
+
+def _arm_number(truth: Truth) -> np.ndarray:
+    said = np.full(6, 0.02)
+    said[5] = 0.45 - 0.25 * min(truth.arm_contrast, 1.0)
+    if truth.arms:
+        said[min(truth.arms, 5) - 1] += 0.55
+    return np.asarray(said / said.sum())
+
+
+def _step(value: float, middle: float, width: float, *, zero_at_zero: bool = True) -> float:
+    """A logistic rise from 0 to 1, taken to be 0 where there is nothing."""
+    if zero_at_zero and value <= 0:
+        return 0.0
+    return 1 / (1 + math.exp(-min(max((value - middle) / width, -50.0), 50.0)))
+
+
+def _yes(share: float) -> np.ndarray:
+    return np.array([share, 1 - share])
+
+
+def _share(*weights: float) -> np.ndarray:
+    return np.array(weights) / sum(weights)
+
+
+def _nearest(value: float, places: tuple[float, ...], blur: float) -> np.ndarray:
+    """Opinions on a scale: the answer whose place is near the value gets most."""
+    weights = np.exp(-0.5 * ((value - np.array(places)) / blur) ** 2) + 0.01
+    return np.asarray(weights / weights.sum())
