@@ -86,8 +86,8 @@ def add_group(
     for _ in range(members):
         distance, angle = core_px * math.sqrt(rng.gamma(1.5)), rng.uniform(0, 2 * math.pi)
         place = (distance * math.cos(angle), distance * math.sin(angle))
-        fainter = 0.6 + rng.gamma(2.2, 0.75)
-        radius = max(host.radius_arcsec * 10 ** (-0.22 * fainter) * rng.lognormal(0, 0.25), 0.3)
+        fainter = 1.0 + rng.gamma(3.0, 0.75)
+        radius = max(host.radius_arcsec * 10 ** (-0.26 * fainter) * 0.8 * rng.lognormal(0, 0.25), 0.3)
         where = Grid(side_px, night.pixel_arcsec, place)
         shape = sersic(
             where, host.flux * 10 ** (-0.4 * fainter), radius, rng.uniform(1.5, 4), rng.uniform(0.45, 1),

@@ -13,7 +13,7 @@ from mergerscope.survey.stretch import STRETCHES, lupton_rgb
 
 __all__ = ["JPEG_QUALITY", "jpeg", "picture"]
 
-FRAME_QUALITY = 92
+FRAME_QUALITY = 75
 """The cutout service keeps its colour frames as JPEG, and resamples those."""
 REGISTRATION = 0.10
 """Share of the light that registering the bands moves to each neighbouring pixel of a row or column."""
