@@ -113,8 +113,8 @@ def draw_night(survey: Survey, rng: np.random.Generator) -> Night:
     seeing = rng.lognormal(0.0, 0.10)
     width = [band.fwhm_arcsec * seeing * rng.lognormal(0, 0.03) for band in survey.bands]
     wings = 0.06 * rng.lognormal(0, 0.3)
-    residual = rng.normal(0, 1, size=(count, 3)) * np.array([0.15, 0.06, 0.06])
-    residual[:, 0] += rng.normal(0, 0.2)
+    residual = rng.normal(0, 1, size=(count, 3)) * np.array([0.12, 0.05, 0.05])
+    residual[:, 0] += rng.normal(0, 0.16)
     return Night(
         survey=survey,
         pixel_arcsec=survey.pixel_arcsec,
