@@ -18,7 +18,7 @@ FRAME_QUALITY = (92, 60)
 """Of brightness and of colour: the cutout service keeps its frames as JPEG, and resamples those."""
 OFF_CENTRE_PX = 0.6
 """Native pixels by which galaxies stand right of and below the middle of their cutouts."""
-REGISTRATION = 0.07
+REGISTRATION = 0.13
 """Share of the light that registering the bands moves to each neighbouring pixel of a row or column."""
 JPEG_QUALITY = 75
 """Of Galaxy Zoo's files: libjpeg's standard tables at 75, chroma at half the resolution."""
@@ -27,7 +27,7 @@ JPEG_QUALITY = 75
 def picture(scene: Scene, side_px: int) -> NDArray[np.uint8]:
     """Show a field as the survey's cutout service does, (side_px, side_px, 3), before the last compression.
 
-    Frames are stretched in the survey's own pixels; a cutout is those colours resampled (linearly), so that small
+    Frames are stretched in the survey's own pixels; a cutout is those colours resampled (bicubic), so that small
     galaxies look soft and their noise is correlated over several pixels.
     """
     stretch = STRETCHES[scene.night.survey.name]
@@ -40,7 +40,7 @@ def picture(scene: Scene, side_px: int) -> NDArray[np.uint8]:
     # the service puts an object's place not quite at the middle: measured on Galaxy Zoo's files
     middle, half = frame.width / 2 - OFF_CENTRE_PX, scene.field_px / 2
     box = (middle - half, middle - half, middle + half, middle + half)
-    return np.asarray(frame.resize((side_px, side_px), Image.Resampling.BILINEAR, box=box))
+    return np.asarray(frame.resize((side_px, side_px), Image.Resampling.BICUBIC, box=box))
 
 
 def jpeg(pixels: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
