@@ -7,7 +7,6 @@ import pytest
 
 from mergerscope.simulate import galaxies
 from mergerscope.simulate.instrument import expose, observing_conditions, smoothed, star
-from mergerscope.simulate.mergers import merging_pair
 
 WIDE = 257
 
@@ -62,12 +61,3 @@ def test_an_exposure_keeps_the_order_of_colours():
     red, green, blue = picture[28:36, 28:36].reshape(-1, 3).mean(axis=0)
     assert picture.dtype == np.uint8
     assert red > green > blue > 20
-
-
-def test_a_painted_pair_has_its_light_and_lies_in_the_field():
-    merger = merging_pair(96, 6.0, 5000.0, np.random.default_rng(3))
-    assert merger.light.mean(axis=0).sum() == pytest.approx(5000)
-    assert 0 <= merger.stripped < 1
-    assert 0.3 <= merger.mass_ratio <= 1
-    middle = merger.light[:, 24:72, 24:72].sum() / merger.light.sum()
-    assert middle > 0.5

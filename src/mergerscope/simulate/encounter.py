@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mergerscope.simulate.orbit import Pairs, energy, step_pairs
+from mergerscope.simulate.orbit import Pairs, dissipation, step_pairs
 from mergerscope.simulate.potential import TOTAL_MASS, dynamical_time, pull
 
 __all__ = ["Events", "advance", "time_step", "trace"]
@@ -117,7 +117,7 @@ def advance(
     tick = np.asarray(dt, dtype=position.dtype)[:, None]
     ends = replace(pairs, position=pairs.position.copy(), velocity=pairs.velocity.copy())
     pulled = _pull(pairs, position)
-    before = energy(pairs)
+    lost = np.zeros(len(dt))
     for number in range(int(steps[0]) if len(steps) else 0):
         count = int(np.searchsorted(-steps, -number))  # steps > number
         if count < len(dt):
@@ -129,17 +129,18 @@ def advance(
         pairs = step_pairs(pairs, dt)
         pulled = _pull(pairs, place)
         speed += 0.5 * tick * pulled
-        if heat is not None and number % HEAT_EVERY == HEAT_EVERY - 1:
-            now = energy(pairs)
-            _heat(pairs, place, speed, before[:count] - now, heat)
-            before = now
+        if heat is not None:
+            lost = lost[:count] + dt * dissipation(pairs)
+            if number % HEAT_EVERY == HEAT_EVERY - 1:
+                _heat(pairs, place, speed, lost, heat)
+                lost = np.zeros(count)
         ends.position[..., :count], ends.velocity[..., :count] = pairs.position, pairs.velocity
     return ends, position, velocity
 
 
 def _heat(pairs: Pairs, place: Array, speed: Array, lost: Array, heat: Sequence[np.random.Generator]) -> None:
     """Give stars near either centre their share of the energy ``lost`` (B,) by the orbit, as Gaussian kicks."""
-    specific = HEAT_SHARE * np.maximum(lost, 0.0) / (TOTAL_MASS * pairs.mass.sum(axis=0))
+    specific = HEAT_SHARE * lost / (TOTAL_MASS * pairs.mass.sum(axis=0))
     sigma = np.sqrt(2 / 3 * specific)
     for k, rng in enumerate(heat[: len(lost)]):
         near = np.zeros(place.shape[2], dtype=place.dtype)

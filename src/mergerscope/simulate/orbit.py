@@ -24,7 +24,7 @@ from mergerscope.simulate.potential import (
     pull,
 )
 
-__all__ = ["Pairs", "energy", "incoming", "momentum", "step_pairs"]
+__all__ = ["Pairs", "dissipation", "energy", "incoming", "momentum", "step_pairs"]
 
 Array = NDArray[Any]
 
@@ -113,6 +113,13 @@ def _drag(pairs: Pairs, distance: Array, speed: Array) -> Array:
         density = halo_density(distance, mass, scale)
         force += 4 * np.pi * (GRAVITY * guest_mass) ** 2 * density * slower / (unit * unit * unit)
     return np.asarray(pairs.friction * force)
+
+
+def dissipation(pairs: Pairs) -> Array:
+    """Power of friction: orbital energy lost per time, (B,)."""
+    moving = pairs.velocity[1] - pairs.velocity[0]
+    speed2 = _square(moving)
+    return np.asarray(_drag(pairs, pairs.separation, np.sqrt(speed2)) * speed2)
 
 
 def _square(vector: Array) -> Array:

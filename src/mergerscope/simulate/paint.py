@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import fftfreq, irfft2, next_fast_len, rfft2, rfftfreq
+from scipy.fft import fft, irfft2, next_fast_len, rfft2
+from scipy.special import erf
 
 from mergerscope.simulate.mergers import Merger
 
@@ -42,14 +43,15 @@ def paint_tidal(merger: Merger, size: int, kpc_per_pixel: float) -> Array:
     """Paint, as `paint` does, only what has been torn out of both galaxies: (size, size), old and young together."""
     torn = merger.tidal
     light = (merger.old + merger.young)[None, torn]
-    return splat(merger.position_kpc[torn], light, merger.width_kpc[torn], size, kpc_per_pixel)[0]
+    return np.asarray(splat(merger.position_kpc[torn], light, merger.width_kpc[torn], size, kpc_per_pixel)[0])
 
 
 def splat(position_kpc: Array, light: Array, width_kpc: Array, size: int, kpc_per_pixel: float) -> Array:
     """Lay Gaussians of unequal width onto a grid.
 
-    Widths are rounded to a ladder of `RATIO` by sharing a point's light between two rungs such that the mean width
-    is kept; all points of a rung are convolved together.
+    Widths are rounded to a ladder of `RATIO` by sharing a point's light between two rungs such that its variance is
+    kept; all points of a rung are convolved together, with Gaussians integrated over the pixels. Points are laid down
+    by cloud in cell, which adds up to a quarter of a square pixel to the variance.
 
     Args:
         position_kpc: (N, 2) from the field's centre.
@@ -67,24 +69,29 @@ def splat(position_kpc: Array, light: Array, width_kpc: Array, size: int, kpc_pe
     place = position_kpc / kpc_per_pixel + (size - 1) / 2 + margin
     inside = np.all((place >= 0) & (place < grid - 1), axis=1)
     place, light = place[inside], light[:, inside]
-    rung = np.log(np.clip(width_kpc[inside] / kpc_per_pixel, SHARPEST, broadest) / SHARPEST) / math.log(RATIO)
-    lower = np.floor(rung).astype(int)
-    share = rung - lower
+    width = np.clip(width_kpc[inside] / kpc_per_pixel, SHARPEST, broadest) / SHARPEST
+    lower = np.floor(np.log(width) / math.log(RATIO)).astype(int)
+    share = np.clip((width**2 / RATIO ** (2.0 * lower) - 1) / (RATIO**2 - 1), 0, 1)
     corner = np.floor(place).astype(int)
     fraction = place - corner
-    frequency2 = fftfreq(grid)[:, None] ** 2 + rfftfreq(grid)[None, :] ** 2
-    spectrum = np.zeros((len(light), *frequency2.shape), dtype=complex)
+    spectrum = np.zeros((len(light), grid, grid // 2 + 1), dtype=complex)
     for level in range(int(lower.max(initial=-1)) + 2):
         weight = np.where(lower == level, 1 - share, np.where(lower == level - 1, share, 0.0))
         chosen = weight > 0
         if not chosen.any():
             continue
         maps = _deposit(corner[chosen], fraction[chosen], light[:, chosen] * weight[chosen], grid)
-        sigma = SHARPEST * RATIO**level
-        spectrum += rfft2(maps) * np.exp(-2 * (math.pi * sigma) ** 2 * frequency2)
+        transfer = _gaussian_transfer(SHARPEST * RATIO**level, grid)
+        spectrum += rfft2(maps) * transfer[:, None] * transfer[: grid // 2 + 1]
     painted = irfft2(spectrum, s=(grid, grid))[:, margin : margin + size, margin : margin + size]
     # a Fourier transform leaves rounding errors below zero
-    return np.maximum(painted, 0.0)
+    return np.asarray(np.maximum(painted, 0.0))
+
+
+def _gaussian_transfer(sigma: float, grid: int) -> Array:
+    """Fourier transform, (grid,), of a Gaussian that is integrated over each pixel: its image is nowhere negative."""
+    edges = (np.arange(grid + 1) - 0.5 - grid // 2) / (math.sqrt(2) * sigma)
+    return np.asarray(fft(np.roll(0.5 * np.diff(erf(edges)), -(grid // 2))).real)
 
 
 def _deposit(corner: Array, fraction: Array, light: Array, grid: int) -> Array:

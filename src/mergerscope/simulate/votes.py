@@ -20,6 +20,8 @@ __all__ = ["VOTE_COLUMNS", "cast_votes", "merger_opinion"]
 
 CROWD = (44, 7, 25, 75)
 """Mean, scatter, least and most volunteers of a cutout: Galaxy Zoo 2 has a median of 44."""
+SURPRISE = 0.8
+"""Scatter, in the natural logarithm, of what is odd about a cutout beyond what its truth says."""
 DISCS = ("lenticular", "spiral", "edge_on", "irregular")
 
 
@@ -31,7 +33,7 @@ def cast_votes(truth: Truth, rng: np.random.Generator) -> dict[str, float]:
     """
     mean, scatter, least, most = CROWD
     crowd = int(np.clip(round(rng.normal(mean, scatter)), least, most))
-    return {column: round(vote, 6) for column, vote in ask(_opinions(truth), crowd, rng).items()}
+    return {column: round(vote, 6) for column, vote in ask(_opinions(truth, rng), crowd, rng).items()}
 
 
 def merger_opinion(truth: Truth) -> float:
@@ -43,32 +45,33 @@ def merger_opinion(truth: Truth) -> float:
     if truth.merger is None:
         # one that is in front has a sharp edge, another colour, another size; a star is round and has no size
         alike = math.exp(-((truth.colour_difference / 0.3) ** 2)) * min(1.0, truth.size_ratio / 0.5)
-        pair *= 0.05 + 0.45 * alike
-    return 1 - (1 - 0.62 * torn) * (1 - 0.84 * pair)
+        pair *= 0.05 + 0.65 * alike
+    return 1 - (1 - 0.68 * torn) * (1 - 0.88 * pair)
 
 
-def _opinions(truth: Truth) -> dict[int, np.ndarray]:
+def _opinions(truth: Truth, rng: np.random.Generator) -> dict[int, np.ndarray]:
     torn, merging = _tail_seen(truth), merger_opinion(truth)
     featured, artefact = _featured(truth, merging), 0.5 if truth.truth_class == "trail" else 0.02
     edge_on = _edge_on(truth)
     spiral = truth.arm_contrast if truth.arms else 0.05 + 0.1 * torn
-    # other things that are odd, as weights of the answers to question 8
+    # what else is odd, as weights of the answers to question 8; anything around a galaxy can catch the eye
     odd = {
         "ring": 0.45 * truth.ring * _resolved(truth),
         "lens or arc": 0.01,
-        "disturbed": 0.02 + 0.28 * torn * (1 - 0.4 * merging),
+        "disturbed": 0.02 + 0.24 * torn * (1 - 0.75 * merging),
         "irregular": 0.02 + 0.30 * (truth.truth_class == "irregular") + 0.12 * truth.clumpy,
         "other": 0.05 + 0.06 * merging + 0.1 * (truth.truth_class in ("projection", "star", "trail")),
-        "merger": merging,
+        "merger": 0.012,
         "dust lane": 0.004 + 0.12 * truth.dust_lane * _resolved(truth),
     }
-    weights = np.array([odd[name] for name in ANSWERS[8]])
-    is_odd = 1 - float(np.prod(1 - np.minimum(weights, 0.98)))
+    weights = np.minimum([odd[name] for name in ANSWERS[8]] * rng.lognormal(0.0, SURPRISE, len(odd)), 0.9)
+    weights[ANSWERS[8].index("merger")] += (1 - weights[ANSWERS[8].index("merger")]) * merging
+    is_odd = 1 - float(np.prod(1 - weights))
     return {
         1: np.array([(1 - artefact) * (1 - featured), (1 - artefact) * featured, artefact]),
         2: _yes(edge_on),
         3: _yes(0.06 + 0.8 * truth.bar * _resolved(truth)),
-        4: _yes(min(0.06 + 1.1 * spiral**0.7, 0.97)),
+        4: _yes(min(0.05 + 1.4 * spiral**0.7, 0.97)),
         5: _nearest(truth.bulge_fraction, (0.02, 0.12, 0.35, 0.7), 0.15),
         6: _yes(is_odd),
         7: _nearest(truth.axis_ratio, (0.93, 0.6, 0.22), 0.15),
@@ -80,22 +83,22 @@ def _opinions(truth: Truth) -> dict[int, np.ndarray]:
 
 
 def _tail_seen(truth: Truth) -> float:
-    return _step(truth.visible_tidal_snr, 6.0, 1.6)
+    return _step(truth.visible_tidal_snr, 2.6, 0.6)
 
 
 def _featured(truth: Truth, merging: float) -> float:
     """Share that sees a disc or features: what is small or blurred is smooth to most."""
     seen = _resolved(truth)
     disc = 0.30 * (1 - truth.bulge_fraction) * seen if truth.truth_class in DISCS else 0.0
-    structure = max(1.25 * truth.arm_contrast, 0.7 * truth.bar * seen, 0.8 * truth.clumpy * seen, 0.5 * truth.ring)
+    structure = max(1.7 * truth.arm_contrast, 0.7 * truth.bar * seen, 0.8 * truth.clumpy * seen, 0.5 * truth.ring)
     thin = 0.8 * _edge_on(truth) * seen**0.3
-    parts = (disc, min(structure, 0.95), thin, 0.5 * merging + 0.25 * _tail_seen(truth))
+    parts = (disc, min(structure, 0.95), thin, 0.62 * merging + 0.25 * _tail_seen(truth))
     return min(1 - 0.9 * math.prod(1 - part for part in parts), 0.97)
 
 
 def _edge_on(truth: Truth) -> float:
     disc = 1.0 if truth.truth_class in DISCS else 0.5
-    return min(0.96, 0.03 + disc * _step(0.36 - truth.axis_ratio, 0.0, 0.035, zero_at_zero=False))
+    return min(0.96, 0.03 + disc * _step(0.31 - truth.axis_ratio, 0.0, 0.035, zero_at_zero=False))
 
 
 def _resolved(truth: Truth) -> float:
