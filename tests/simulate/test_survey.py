@@ -1,4 +1,4 @@
-"""A simulated survey: same seed, same bytes."""
+"""A simulated survey: same seed, same bytes, however many workers; a catalogue and images that the pipeline reads."""
 
 import csv
 import io
@@ -6,18 +6,25 @@ import zipfile
 
 import numpy as np
 import pytest
+from astropy import units
+from astropy.io import fits
+from astropy.wcs import WCS
 from PIL import Image
 
-from mergerscope.simulate import simulate_survey
-from mergerscope.simulate.scene import draw_scene
+from mergerscope.simulate import Survey, simulate_survey
+from mergerscope.simulate.instrument import SURVEYS
+from mergerscope.simulate.scene import draw_scene, sketch
+from mergerscope.simulate.votes import VOTE_COLUMNS
+from mergerscope.survey.formats import open_survey
+from mergerscope.survey.votes import TRUTH
 
-FILES = ("catalog.csv", "truth.csv", "images.zip")
+WHAT = Survey(seed=3, side_px=64, merger_fraction=0.3)
 
 
 @pytest.fixture(scope="module")
 def survey(tmp_path_factory):
     out = tmp_path_factory.mktemp("survey")
-    simulate_survey(out, galaxies=24, seed=3)
+    simulate_survey(out, 70, WHAT)
     return out
 
 
@@ -26,34 +33,92 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_equal_seeds_give_equal_bytes(survey, tmp_path):
-    simulate_survey(tmp_path, galaxies=24, seed=3)
-    for name in FILES:
-        assert (tmp_path / name).read_bytes() == (survey / name).read_bytes(), name
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
+def test_equal_seeds_give_equal_bytes_with_any_number_of_workers(survey, tmp_path):
+    simulate_survey(tmp_path, 70, WHAT, workers=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["catalog.csv", "images.zip"]
+    for path in survey.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
 def test_a_longer_survey_begins_with_the_shorter_one(survey, tmp_path):
-    simulate_survey(tmp_path, galaxies=6, seed=3)
-    assert rows(tmp_path / "catalog.csv") == rows(survey / "catalog.csv")[:6]
+    simulate_survey(tmp_path, 9, WHAT)
+    assert rows(tmp_path / "catalog.csv") == rows(survey / "catalog.csv")[:9]
+    with zipfile.ZipFile(survey / "images.zip") as long, zipfile.ZipFile(tmp_path / "images.zip") as short:
+        assert all(long.read(name) == short.read(name) for name in short.namelist())
 
 
 def test_another_seed_gives_another_sky(survey, tmp_path):
-    simulate_survey(tmp_path, galaxies=2, seed=4)
+    simulate_survey(tmp_path, 2, Survey(seed=4, side_px=64))
     assert rows(tmp_path / "catalog.csv") != rows(survey / "catalog.csv")[:2]
 
 
-def test_every_row_has_its_image_and_its_truth(survey):
-    catalog, truth = rows(survey / "catalog.csv"), rows(survey / "truth.csv")
+def test_the_catalogue_holds_positions_votes_and_the_truth(survey):
+    catalog = rows(survey / "catalog.csv")
+    assert list(catalog[0]) == ["id", "filename", "ra_deg", "dec_deg", *VOTE_COLUMNS, *TRUTH]
+    assert len(catalog) == 70
+    for row in catalog:
+        assert all(0 <= float(row[name]) <= 1 for name in VOTE_COLUMNS)
+        assert 0 <= float(row["ra_deg"]) < 360
+        assert -90 <= float(row["dec_deg"]) <= 90
+        merging = row["truth_class"] == "merger"
+        assert merging == (row["mass_ratio"] != "") == (row["time_since_pericentre_gyr"] != "")
+        assert float(row["petro_r90_arcsec"]) > 2
+    share = np.mean([row["truth_class"] == "merger" for row in catalog])
+    assert 0.15 < share < 0.45
+
+
+def test_every_row_has_its_image(survey):
+    catalog = rows(survey / "catalog.csv")
     with zipfile.ZipFile(survey / "images.zip") as images:
         assert images.namelist() == [row["filename"] for row in catalog]
         with Image.open(io.BytesIO(images.read(catalog[0]["filename"]))) as image:
-            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (128, 128))
-    assert [row["id"] for row in catalog] == [row["id"] for row in truth]
-    assert all(0 <= float(row["ra_deg"]) < 360 and -90 <= float(row["dec_deg"]) <= 90 for row in catalog)
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (64, 64))
 
 
-def test_a_scene_shows_something_at_its_centre():
-    for seed in range(10):
-        image = draw_scene(128, np.random.default_rng(seed)).image.astype(float)
-        assert image[52:76, 52:76].mean() > image.mean() + 5
+def test_the_reader_takes_votes_and_leaves_the_truth(survey):
+    layout = open_survey(survey, "auto", "Class8.6")
+    assert layout.votes == VOTE_COLUMNS
+    assert set(layout.ignored_columns) == set(TRUTH)
+    assert all("truth" in reason or "fraction" in reason for reason in layout.ignored_columns.values())
+
+
+@pytest.mark.parametrize("name", ["sdss", "legacy", "hsc"])
+def test_fits_files_have_bands_units_and_a_wcs(name, tmp_path):
+    simulate_survey(tmp_path, 1, Survey(seed=1, survey=name, file_format="fits", side_px=80, merger_fraction=0))
+    row = rows(tmp_path / "catalog.csv")[0]
+    with fits.open(tmp_path / "images" / row["filename"]) as file:
+        assert [hdu.name.lower() for hdu in file[1:]] == [band.name for band in SURVEYS[name].bands]
+        for hdu in file[1:]:
+            assert hdu.data.shape == (80, 80)
+            assert units.Unit(hdu.header["BUNIT"]) == units.Unit("nanomaggy")
+            wcs = WCS(hdu.header)
+            # the middle of 80 pixels counted from 0 is 39.5
+            middle = wcs.pixel_to_world(39.5, 39.5)
+            assert middle.ra.deg == pytest.approx(float(row["ra_deg"]), abs=1e-6)
+            assert middle.dec.deg == pytest.approx(float(row["dec_deg"]), abs=1e-6)
+            assert middle.separation(wcs.pixel_to_world(39.5, 40.5)).arcsec == pytest.approx(
+                SURVEYS[name].pixel_arcsec, rel=1e-6
+            )
+            assert wcs.pixel_to_world(39.5, 60).dec > middle.dec
+            assert hdu.data[35:45, 35:45].mean() > 3 * hdu.header["SKYSIGMA"]
+
+
+def test_flux_in_the_field_is_that_of_the_galaxy():
+    for index in range(12):
+        what = sketch(8, index, 0.0)
+        if what.impostor is None:
+            scene = draw_scene(8, what, None, SURVEYS["sdss"], 100, native=False)
+            size = scene.flux.shape[1]
+            axis = np.arange(size) - (size - 1) / 2
+            inside = np.hypot(axis[:, None], axis) < 2 * scene.petro_r90_arcsec / scene.night.pixel_arcsec
+            flux = float(scene.flux[1][inside].sum())
+            # Galactic dust dims by up to a third; neighbours and the galaxy's own dust do their part
+            assert 22.5 - 2.5 * np.log10(flux) == pytest.approx(scene.magnitude + 0.1, abs=0.6)
+
+
+def test_the_field_is_a_fixed_number_of_petrosian_radii():
+    scene = draw_scene(3, sketch(3, 1, 0.0), None, SURVEYS["sdss"], 424, native=False)
+    assert scene.field_px * scene.night.pixel_arcsec == pytest.approx(8.48 * scene.petro_r90_arcsec)
+    native = draw_scene(3, sketch(3, 1, 0.0), None, SURVEYS["sdss"], 60, native=True)
+    assert native.field_px == 60
+    assert native.night.pixel_arcsec == SURVEYS["sdss"].pixel_arcsec

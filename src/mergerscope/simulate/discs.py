@@ -72,7 +72,7 @@ def draw_disc(absolute: float, tilt: float, rng: np.random.Generator) -> Disc:
     (Kennicutt 1981, AJ 86, 1847).
     """
     bright = 1 / (1 + math.exp((absolute + 20.6) / 0.7))
-    bulge = float(np.clip(rng.beta(1.5, 5) * (0.35 + 0.9 * bright), 0.0, 0.6))
+    bulge = float(np.clip(rng.beta(1.5, 6) * (0.3 + 0.8 * bright), 0.0, 0.6))
     barred = rng.uniform() < 0.35
     grand = rng.uniform() < 0.35 + 0.4 * bright
     return Disc(
@@ -102,9 +102,9 @@ def draw_lenticular(absolute: float, tilt: float, rng: np.random.Generator) -> D
     return Disc(
         tilt=tilt,
         thickness=rng.uniform(0.18, 0.35),
-        bulge_fraction=rng.uniform(0.25, 0.7),
+        bulge_fraction=rng.uniform(0.15, 0.6),
         bulge_radius=rng.uniform(0.25, 0.5),
-        bulge_index=rng.uniform(1.8, 4.2),
+        bulge_index=rng.uniform(1.4, 3.6),
         young=max(rng.normal(0.06, 0.06), 0.0),
         bar=rng.uniform(0.04, 0.12) if rng.uniform() < 0.2 else 0.0,
         bar_angle=rng.uniform(0, math.pi),

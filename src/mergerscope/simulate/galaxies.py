@@ -87,7 +87,7 @@ def draw_galaxy(
         if radius > smallest_arcsec and kind in (None, drawn_kind):
             break
     if drawn_kind == "elliptical":
-        index = float(np.clip(4.0 + 0.5 * (-21.5 - absolute) + rng.normal(0, 0.7), 2.0, 4.5))
+        index = float(np.clip(3.0 + 0.5 * (-21.5 - absolute) + rng.normal(0, 0.7), 1.5, 4.5))
         # Padilla & Strauss (2008, arXiv:0802.0877): bright ellipticals are the rounder ones
         ratio = float(np.clip(rng.normal(0.80 if absolute < -21.5 else 0.72, 0.13), 0.42, 0.99))
         return Galaxy(

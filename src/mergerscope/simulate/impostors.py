@@ -17,11 +17,12 @@ __all__ = ["add_field_galaxies", "add_galaxy", "add_group", "add_star", "add_sta
 Light = NDArray[np.float32]
 
 FAINTEST = 23.0
-STARS_18 = 0.30
-"""Stars brighter than r = 18 in a square arcminute at middle Galactic latitudes, growing as 10^(0.17 r)
+STARS_18 = 0.32
+"""Stars brighter than r = 18 in a square arcminute at middle Galactic latitudes, growing as 10^(0.2 r)
 (Bahcall & Soneira 1980, ApJS 44, 73; Chen et al. 2001)."""
-GALAXIES_20 = 0.55
+GALAXIES_20 = 0.9
 """Galaxies brighter than r = 20 in a square arcminute, growing as 10^(0.42 r) (Yasuda et al. 2001, AJ 122, 1104)."""
+STAR_SLOPE = 0.2
 SPIKES_FROM = 15.6
 """Stars brighter than this in r show diffraction spikes above the sky's noise."""
 
@@ -53,9 +54,9 @@ def add_stars(
     """Add foreground stars by number counts, ``crowding`` times the mean."""
     side_px = light.shape[1]
     area = (side_px * night.pixel_arcsec / 60) ** 2
-    low, high = 10 ** (0.17 * (11.0 - 18)), 10 ** (0.17 * (FAINTEST - 18))
+    low, high = 10 ** (STAR_SLOPE * (11.0 - 18)), 10 ** (STAR_SLOPE * (FAINTEST - 18))
     for _ in range(rng.poisson(STARS_18 * crowding * area * (high - low))):
-        magnitude = 18 + math.log10(rng.uniform(low, high)) / 0.17
+        magnitude = 18 + math.log10(rng.uniform(low, high)) / STAR_SLOPE
         x, y = rng.uniform(-side_px / 2, side_px / 2, size=2)
         add_star(light, float(x), float(y), magnitude, night, bands, rng)
 
@@ -86,8 +87,8 @@ def add_group(
     for _ in range(members):
         distance, angle = core_px * math.sqrt(rng.gamma(1.5)), rng.uniform(0, 2 * math.pi)
         place = (distance * math.cos(angle), distance * math.sin(angle))
-        fainter = 0.6 + rng.gamma(2.2, 0.75)
-        radius = max(host.radius_arcsec * 10 ** (-0.22 * fainter) * rng.lognormal(0, 0.25), 0.3)
+        fainter = 1.0 + rng.gamma(3.0, 0.75)
+        radius = max(host.radius_arcsec * 10 ** (-0.26 * fainter) * 0.8 * rng.lognormal(0, 0.25), 0.3)
         where = Grid(side_px, night.pixel_arcsec, place)
         shape = sersic(
             where, host.flux * 10 ** (-0.4 * fainter), radius, rng.uniform(1.5, 4), rng.uniform(0.45, 1),

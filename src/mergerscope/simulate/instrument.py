@@ -60,8 +60,8 @@ class Survey:
 SURVEYS = {
     # York et al. (2000, astro-ph/0006396), Gunn et al. (1998, astro-ph/9809085): 54 s a band, gains 3.9 to 5.1 e/DN
     "sdss": Survey("sdss", 0.396, (
-        Band("g", 1.38, 21.90, 1010.0, 5.5, 450.0), Band("r", 1.28, 20.87, 950.0, 5.5, 450.0),
-        Band("i", 1.22, 20.27, 790.0, 6.0, 500.0),
+        Band("g", 1.33, 21.90, 1010.0, 5.5, 450.0), Band("r", 1.22, 20.87, 950.0, 5.5, 450.0),
+        Band("i", 1.16, 20.27, 790.0, 6.0, 500.0),
     ), drift_scan=True),
     # Dey et al. (2019, arXiv:1804.08657): DECam, two to three exposures, 5 sigma at g 24.0, r 23.4, z 22.5
     "legacy": Survey("legacy", 0.262, (
@@ -112,15 +112,16 @@ def draw_night(survey: Survey, rng: np.random.Generator) -> Night:
     count = len(survey.bands)
     seeing = rng.lognormal(0.0, 0.10)
     width = [band.fwhm_arcsec * seeing * rng.lognormal(0, 0.03) for band in survey.bands]
-    wings = 0.06 * rng.lognormal(0, 0.3)
-    slope = rng.normal(0, 0.06, size=(count, 3)) * np.array([1.0, 1.0, 1.0])
+    wings = 0.035 * rng.lognormal(0, 0.3)
+    residual = rng.normal(0, 1, size=(count, 3)) * np.array([0.07, 0.04, 0.04])
+    residual[:, 0] += rng.normal(0, 0.16)
     return Night(
         survey=survey,
         pixel_arcsec=survey.pixel_arcsec,
         psf=tuple(Psf(fwhm, wings) for fwhm in width),
         shift_arcsec=rng.normal(0, 0.05, size=(count, 2)),
         sky_mag=np.array([band.sky_mag for band in survey.bands]) + rng.normal(0, 0.12) + rng.normal(0, 0.05, count),
-        residual=slope,
+        residual=residual,
         reddening_mag=float(np.clip(rng.lognormal(math.log(0.027), 0.6), 0.005, 0.2)),
         spikes_rad=rng.uniform(0, math.pi / 2),
     )

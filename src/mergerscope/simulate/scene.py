@@ -203,7 +203,7 @@ def _surroundings(
     add_stars(light, night, bands, rng.lognormal(-0.2, 0.6), rng)
     galaxy = target.galaxy
     if galaxy is not None and galaxy.kind in ("elliptical", "lenticular") and rng.uniform() < 0.2:
-        add_group(light, night, bands, galaxy, int(rng.poisson(rng.choice([3, 8, 16], p=[0.6, 0.3, 0.1]))), rng)
+        add_group(light, night, bands, galaxy, int(rng.poisson(rng.choice([2, 6, 14], p=[0.65, 0.27, 0.08]))), rng)
     if impostor == "star":
         apart, angle = r90_px * rng.uniform(0.15, 1.6), rng.uniform(0, 2 * math.pi)
         magnitude = target.magnitude + rng.uniform(-1.5, 3.0)

@@ -1,7 +1,7 @@
 """From flux to the colours that people look at: the asinh stretch of Lupton et al. (2004, PASP 116, 133).
 
-One mapping for whatever shows flux: pictures of a simulated sky, display, training on flux images. The colour of a
-pixel does not depend on its brightness, for all three channels are multiplied by the same number.
+One mapping for whatever shows flux: pictures of a simulated sky, display, training on flux images. All three channels
+of a pixel are multiplied by the same number, so its colour does not depend on its brightness.
 """
 
 from __future__ import annotations
@@ -23,19 +23,22 @@ class Stretch:
         scale: what each is multiplied by, per nanomaggy in a native pixel: the white balance and the slope at
             faint levels (1 would be white).
         softening: Q of Lupton et al. (2004): below 1 / Q of white the mapping is linear, above it logarithmic.
-        pedestal: added to each channel's scaled flux, so that noise below the sky is not all cut off.
+        pedestal: added to each channel's scaled flux, so that noise below the sky is not all cut off, or more of it is.
+        keep_colour: what is too bright for white keeps its colour, as in the paper; else each channel is cut off on
+            its own, as in SDSS's pictures, where the cores of stars are white.
     """
 
     bands: tuple[str, str, str]
     scale: tuple[float, float, float]
     softening: float
     pedestal: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    keep_colour: bool = True
 
 
 STRETCHES = {
     # Balance 1 : 1.5 : 2.5 as SDSS shows i, r and g; slope, softening and pedestal were set so that the sky's noise
     # and the brightness of galaxies of known magnitude come out as in the cutout service's pictures.
-    "sdss": Stretch(("i", "r", "g"), (1.0, 1.2, 2.0), 6.0, (0.014, 0.015, 0.006)),
+    "sdss": Stretch(("i", "r", "g"), (2.4, 2.8, 4.7), 6.7, (-0.002, 0.003, -0.012), keep_colour=False),
     # The viewer of the Legacy Surveys shows z, r and g 3 : 3.4 : 6 (Dey et al. 2019, arXiv:1804.08657).
     "legacy": Stretch(("z", "r", "g"), (3.0, 3.4, 6.0), 8.0, (0.03, 0.03, 0.03)),
     "hsc": Stretch(("i", "r", "g"), (5.0, 7.0, 11.0), 8.0, (0.03, 0.03, 0.03)),
@@ -46,8 +49,8 @@ STRETCHES = {
 def lupton_rgb(flux: NDArray[np.floating], stretch: Stretch) -> NDArray[np.uint8]:
     """Map flux to a picture (Lupton et al. 2004, eqs. 1 and 2).
 
-    With the scaled channels r, g, b and their mean I, each is multiplied by asinh(Q I) / (Q I). Where the largest
-    of the three would pass white, all three are divided by it, which keeps the colour of bright cores.
+    With the scaled channels r, g, b and their mean I, each is multiplied by asinh(Q I) / (Q I). With
+    ``keep_colour``, where the largest of the three would pass white, all three are divided by it.
 
     Args:
         flux: (3, H, W) in nanomaggies a pixel, in the order of ``stretch.bands``; NaN is shown as sky.
@@ -67,5 +70,7 @@ def lupton_rgb(flux: NDArray[np.floating], stretch: Stretch) -> NDArray[np.uint8
     mean = channels.mean(axis=0)
     bent = stretch.softening * np.maximum(mean, 1e-9)
     channels *= np.arcsinh(bent) / bent
-    channels /= np.maximum(channels.max(axis=0), 1)
+    if stretch.keep_colour:
+        channels /= np.maximum(channels.max(axis=0), 1)
+    channels = np.minimum(channels, 1)
     return np.ascontiguousarray(np.rint(255 * channels).astype(np.uint8).transpose(1, 2, 0))
