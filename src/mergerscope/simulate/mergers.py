@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from mergerscope.simulate.clock import Clock
-from mergerscope.simulate.encounter import advance, time_step, trace
+from mergerscope.simulate.encounter import Events, advance, time_step, trace
 from mergerscope.simulate.orbit import Pairs, incoming
 from mergerscope.simulate.plan import GalaxyPlan, Plan
 from mergerscope.simulate.stars import Stars, bulge, populate
