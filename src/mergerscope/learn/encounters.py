@@ -83,7 +83,8 @@ def make_encounters(images: Tensor, bank: Tensor, views: ViewsParams, generator:
     tint = torch.linspace(TINT, -TINT, c, device=images.device)[None, :, None, None]
     light = old[:, None] * (1 + tint) + young[:, None] * (1 - tint)
     light = match_colour(_stretched(light, uniform(*DEPTH, b, images, generator)), host, torch.ones_like(chosen) > 0)
-    size = _effective_radius(host) / _effective_radius(light)
+    # Bounded, for a picture without a galaxy has no size.
+    size = (_effective_radius(host) / _effective_radius(light)).clamp(0.2, 3.0)
     placement = draw_placement(images, views, generator)
     light = place(light, replace(placement, scale=placement.scale * size))
     brightness = uniform(*BRIGHTNESS, b, images, generator) * host.sum((1, 2, 3)) / light.sum((1, 2, 3)).clamp_min(1e-4)
