@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 		echo "error: $(PYTHON) cannot make environments: the modules venv and ensurepip are missing." >&2; \
 		echo "       On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@"$(BIN)/python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(PYTHON) -m venv --clear "$(VENV)"
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[umap,dev]'
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[umap,simulate,dev]'
 	@touch "$@"
 
 .PHONY: repro

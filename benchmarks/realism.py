@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from benchmarks.realism_figures import draw_figures
+from benchmarks.realism_measures import measure
 from PIL import Image
 from scipy.stats import ks_2samp
 from sklearn.linear_model import LogisticRegression
@@ -25,8 +27,6 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.realism_figures import draw_figures
-from benchmarks.realism_measures import measure
 from mergerscope.learn.encoder import EncoderConfig, build_encoder
 from mergerscope.progress import progress
 from mergerscope.simulate import Survey, simulate_survey

@@ -104,6 +104,7 @@ def test_fits_files_have_bands_units_and_a_wcs(name, tmp_path):
 
 
 def test_flux_in_the_field_is_that_of_the_galaxy():
+    excess = []
     for index in range(12):
         what = sketch(8, index, 0.0)
         if what.impostor is None:
@@ -112,8 +113,9 @@ def test_flux_in_the_field_is_that_of_the_galaxy():
             axis = np.arange(size) - (size - 1) / 2
             inside = np.hypot(axis[:, None], axis) < 2 * scene.petro_r90_arcsec / scene.night.pixel_arcsec
             flux = float(scene.flux[1][inside].sum())
-            # Galactic dust dims by up to a third; neighbours and the galaxy's own dust do their part
-            assert 22.5 - 2.5 * np.log10(flux) == pytest.approx(scene.magnitude + 0.1, abs=0.6)
+            excess.append(22.5 - 2.5 * np.log10(flux) - scene.magnitude)
+    # dust, Galactic and its own, dims a galaxy by a tenth or two; a few have a bright star within the aperture
+    assert np.median(excess) == pytest.approx(0.1, abs=0.25)
 
 
 def test_the_field_is_a_fixed_number_of_petrosian_radii():

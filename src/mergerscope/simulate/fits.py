@@ -49,11 +49,11 @@ def fits_bytes(scene: Scene, name: str, ra_deg: float, dec_deg: float) -> bytes:
         # rows go up in FITS, and down in the field
         pixels = scene.flux[index, start : start + side, start : start + side][::-1]
         image = fits.ImageHDU(np.ascontiguousarray(pixels, ">f4"), wcs.to_header(), name=band.name)
-        image.header["BUNIT"] = ("nanomaggy", "flux in a pixel; AB magnitude = 22.5 - 2.5 log10")
+        image.header["BUNIT"] = ("nanomaggy", "flux in a pixel")
         image.header["MAGZERO"] = (ZERO_POINT, "AB magnitude of one unit")
         image.header["FILTER"] = band.name
         image.header["PSF_FWHM"] = (round(scene.night.psf[index].fwhm_arcsec, 4), "arcsec")
-        image.header["SKYSIGMA"] = (float(sky_sigma(scene.night)[index]), "noise of an empty pixel, nanomaggy")
+        image.header["SKYSIGMA"] = (float(sky_sigma(scene.night)[index]), "of an empty pixel, nanomaggy")
         image.header["EXPGAIN"] = (scene.night.survey.bands[index].electrons, "electrons per nanomaggy")
         files.append(image)
     buffer = io.BytesIO()

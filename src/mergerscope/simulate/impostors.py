@@ -20,7 +20,7 @@ FAINTEST = 23.0
 STARS_18 = 0.32
 """Stars brighter than r = 18 in a square arcminute at middle Galactic latitudes, growing as 10^(0.2 r)
 (Bahcall & Soneira 1980, ApJS 44, 73; Chen et al. 2001)."""
-GALAXIES_20 = 0.9
+GALAXIES_20 = 0.75
 """Galaxies brighter than r = 20 in a square arcminute, growing as 10^(0.42 r) (Yasuda et al. 2001, AJ 122, 1104)."""
 STAR_SLOPE = 0.2
 SPIKES_FROM = 15.6

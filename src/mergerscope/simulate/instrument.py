@@ -114,7 +114,7 @@ def draw_night(survey: Survey, rng: np.random.Generator) -> Night:
     width = [band.fwhm_arcsec * seeing * rng.lognormal(0, 0.03) for band in survey.bands]
     wings = 0.035 * rng.lognormal(0, 0.3)
     residual = rng.normal(0, 1, size=(count, 3)) * np.array([0.07, 0.04, 0.04])
-    residual[:, 0] += rng.normal(0, 0.16)
+    residual[:, 0] += rng.normal(0, 0.13)
     return Night(
         survey=survey,
         pixel_arcsec=survey.pixel_arcsec,

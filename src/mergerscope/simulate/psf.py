@@ -12,7 +12,7 @@ __all__ = ["CORE_PX", "Psf", "spread"]
 
 Array = NDArray[np.float64]
 
-CORE_PX = 0.5
+CORE_PX = 0.6
 """Sigma of the Gaussian with which galaxies and stars are drawn, in pixels, so that no cusp falls between pixels;
 it is a part of the point spread and taken off it here."""
 

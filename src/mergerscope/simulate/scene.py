@@ -32,7 +32,7 @@ from mergerscope.simulate.petrosian import petrosian_radius
 from mergerscope.simulate.plan import Plan, draw_plan
 from mergerscope.simulate.populations import BANDS, extinction
 from mergerscope.simulate.psf import spread
-from mergerscope.simulate.seen import R, Companion, companion_snr, galaxy_truth, merger_truth, star_snr, with_companion
+from mergerscope.simulate.seen import Companion, R, companion_snr, galaxy_truth, merger_truth, star_snr, with_companion
 from mergerscope.simulate.truth import Truth
 
 __all__ = ["FIELD_R90", "Scene", "Sketch", "draw_scene", "sketch", "stream"]
@@ -99,7 +99,10 @@ class _Target:
 
 
 def stream(seed: int, index: int, part: int) -> np.random.Generator:
-    """Return the random numbers of a part of galaxy ``index``: 0 sketch, 1 galaxy, 2 night, 3 field, 4 noise, 5 votes."""
+    """Return the random numbers of one part of galaxy ``index``.
+
+    Parts: 0 sketch, 1 galaxy, 2 night, 3 field, 4 noise, 5 votes.
+    """
     return np.random.default_rng([seed, index, part])
 
 

@@ -146,7 +146,8 @@ def star_snr(magnitude: float, night: Night) -> float:
 
 
 def _blurred(light: Map, night: Night) -> Map:
-    return spread(light[None], night.psf[R : R + 1], np.zeros((1, 2)), night.pixel_arcsec)[0]
+    one = spread(light[None], night.psf[R : R + 1], np.zeros((1, 2)), night.pixel_arcsec)
+    return np.asarray(one[0], np.float32)
 
 
 def _noise(seen: Map, night: Night) -> tuple[Map, float]:
