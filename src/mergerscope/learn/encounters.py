@@ -26,7 +26,7 @@ from mergerscope.simulate.plan import draw_plan
 
 __all__ = ["encounter_bank", "make_encounters"]
 
-BANK = 256
+BANK = 128
 """Encounters to draw from; each is seen turned, mirrored, scaled and coloured anew every time."""
 TOGETHER = 64
 """Followed at a time."""
