@@ -17,7 +17,7 @@ class RegisterParams(Block):
     gate: Literal["beats_untrained", "none"] = "beats_untrained"
     """`beats_untrained` refuses a model whose validation score does not exceed the untrained encoder's."""
     promote: Literal["always", "if_better"] = "always"
-    """`if_better` moves the alias only when the validation score beats the present champion's."""
+    """`if_better` moves the alias only when the score beats the champion's on the same validation folds."""
 
 
 class EmbedParams(Block):
