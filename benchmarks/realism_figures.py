@@ -46,7 +46,7 @@ def _curves(path, real, simulated):
         if start == "profile_":
             x = [float(name.split("_")[1]) for name in names]
         for side, colour, who in ((real, "0.4", "real"), (simulated, "C3", "simulated")):
-            low, middle, high = (np.array([np.percentile(side[name], share) for name in names]) for share in (16, 50, 84))
+            low, middle, high = np.transpose([np.percentile(side[name], (16, 50, 84)) for name in names])
             axis.plot(x, middle, color=colour, label=who)
             axis.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
         axis.set_xlabel(label)
