@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from mergerscope.simulate.clock import Clock
 from mergerscope.simulate.encounter import Events, advance, time_step, trace
 from mergerscope.simulate.orbit import Pairs, incoming
 from mergerscope.simulate.plan import GalaxyPlan, Plan
 from mergerscope.simulate.stars import Stars, bulge, populate
-from mergerscope.simulate.truth import MergerTruth, Stage
+from mergerscope.simulate.truth import MergerTruth
 
 __all__ = ["Merger", "follow"]
 
@@ -31,9 +32,11 @@ AFTERMATH_GYR = 0.8
 """Longest time after coalescence."""
 BATCH = 8
 """Encounters at once: more do not fit the processor's cache."""
-NEIGHBOURS = 14
+NEIGHBOURS = 16
 """Particles are as wide as the distance to that neighbour, times `WIDTH`."""
-WIDTH = 0.55
+WIDTH = 0.6
+SPHEROID_WIDTH = 0.9
+"""The same of hot stars, whose light has no fine structure but shells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,35 +92,9 @@ def follow(plans: Sequence[Plan]) -> list[Merger]:
         heat = [np.random.default_rng([plans[i].seed, 1]) for i in batch]
         ends, position, _ = advance(chosen, position, velocity, dt[batch], steps[batch], heat)
         for k, i in enumerate(batch):
-            clock = _Clock(int(steps[i]), float(dt[i]), events, int(i))
+            clock = Clock(int(steps[i]), float(dt[i]), events, int(i))
             found[int(i)] = _look(plans[i], members[k], ends.position[..., k], position[:, k].T, clock)
     return [found[i] for i in range(len(plans))]
-
-
-@dataclass(frozen=True, slots=True)
-class _Clock:
-    steps: int
-    dt: float
-    events: Events
-    row: int
-
-    def since(self, event: Array) -> float:
-        """Time since an event, Gyr; negative before it."""
-        return (self.steps - int(event[self.row])) * self.dt
-
-    @property
-    def stage(self) -> Stage:
-        events, row, now = self.events, self.row, self.steps
-        if now >= events.coalescence[row]:
-            return "coalesced"
-        if now >= events.second[row]:
-            return "return"
-        past = now - events.pericentre[row]
-        # at the speed of a passage, about twice the pericentre is covered in a sixth of the way to the apocentre
-        reach = max(3, (events.apocentre[row] - events.pericentre[row]) // 6)
-        if abs(past) <= reach:
-            return "passage"
-        return "approach" if past < 0 else "apart"
 
 
 def _start(plans: Sequence[Plan]) -> Pairs:
@@ -150,7 +127,7 @@ def _place(members: tuple[Stars, Stars], centres: Array, what: str) -> Array:
     return np.concatenate(moved).T.astype(np.float32)
 
 
-def _look(plan: Plan, members: tuple[Stars, Stars], centres: Array, position: Array, clock: _Clock) -> Merger:
+def _look(plan: Plan, members: tuple[Stars, Stars], centres: Array, position: Array, clock: Clock) -> Merger:
     view = np.array(plan.view)
     nuclei = centres @ view.T
     weight = np.array([galaxy.mass * galaxy.light for galaxy in plan.galaxies])
@@ -191,7 +168,7 @@ def _look(plan: Plan, members: tuple[Stars, Stars], centres: Array, position: Ar
 
 
 def _galaxy_light(
-    plan: Plan, which: int, stars: Stars, sky: Array, nucleus: Array, clock: _Clock
+    plan: Plan, which: int, stars: Stars, sky: Array, nucleus: Array, clock: Clock
 ) -> tuple[Array, Array, Array, Array]:
     """Points, old and young light and width of one galaxy: its bulge, then its moving stars."""
     galaxy = plan.galaxies[which]
@@ -207,7 +184,7 @@ def _galaxy_light(
     old_core = np.full(BOUND, galaxy.bulge_fraction * (1 - galaxy.young_fraction) / BOUND)
     young_core = 0.5 * burst * galaxy.young_fraction * heart / heart.sum()
     knots = stars.young > 8 * np.median(stars.young)
-    width = _widths(sky)
+    width = _widths(sky, SPHEROID_WIDTH if galaxy.kind == "spheroid" else WIDTH)
     width[knots] = np.minimum(0.7 * width[knots], 0.15 * galaxy.scale_kpc)
     return (
         np.concatenate([nucleus + cusp.offset, sky]),
@@ -217,7 +194,7 @@ def _galaxy_light(
     )
 
 
-def _burst(plan: Plan, galaxy: GalaxyPlan, clock: _Clock) -> float:
+def _burst(plan: Plan, galaxy: GalaxyPlan, clock: Clock) -> float:
     """Star formation over that of the undisturbed disc, after the first passage and around coalescence.
 
     Two bursts of about 0.1 to 0.2 Gyr, the later one stronger (Mihos & Hernquist 1996, ApJ 464, 641).
@@ -232,9 +209,9 @@ def _rows(which: int) -> slice:
     return slice(0, MOVING[0]) if which == 0 else slice(MOVING[0], sum(MOVING))
 
 
-def _widths(sky: Array) -> Array:
+def _widths(sky: Array, share: float) -> Array:
     distance = cKDTree(sky).query(sky, k=[NEIGHBOURS + 1])[0][:, 0]
-    return np.asarray(WIDTH * distance)
+    return np.asarray(share * distance)
 
 
 def _torn(members: tuple[Stars, Stars], centres: Array, position: Array) -> Array:
@@ -251,7 +228,7 @@ def _half_light(points: Array, light: Array) -> float:
     return float(radius[order][np.searchsorted(inside, 0.5 * inside[-1])])
 
 
-def _truth(plan: Plan, clock: _Clock, apart: float, apart_3d: float, tidal: float) -> MergerTruth:
+def _truth(plan: Plan, clock: Clock, apart: float, apart_3d: float, tidal: float) -> MergerTruth:
     return MergerTruth(
         mass_ratio=plan.mass_ratio,
         time_since_pericentre_gyr=clock.since(clock.events.pericentre),

@@ -63,9 +63,7 @@ class Pairs:
         )
 
 
-def incoming(
-    mass: Array, scale: Array, pericentre: Array, separation: Array, binding: Array, friction: Array
-) -> Pairs:
+def incoming(mass: Array, scale: Array, pericentre: Array, separation: Array, binding: Array, friction: Array) -> Pairs:
     """Place pairs on the incoming branch of an orbit in the x-y plane that turns counterclockwise.
 
     Args:

@@ -141,14 +141,14 @@ def _draw_galaxy(mass: float, *, spheroid: bool, rng: np.random.Generator) -> Ga
     # Shen et al. (2003, MNRAS 343, 978): size rises with mass to the power of about 0.4 for the faint and less
     # for discs; scatter 0.1 to 0.15 dex
     scale = 2.6 * (mass / 3) ** 0.35 * float(rng.lognormal(0.0, 0.18))
-    gas = 0.0 if spheroid else float(np.clip(rng.beta(1.7, 2.8) - 0.1 * math.log10(mass), 0.0, 0.85))
+    gas = 0.0 if spheroid else float(np.clip(rng.beta(1.5, 2.9) - 0.1 * math.log10(mass), 0.0, 0.85))
     return GalaxyPlan(
         kind="spheroid" if spheroid else "disc",
         mass=mass,
         scale_kpc=scale,
         extent=float(rng.uniform(0.75, 1.15)),
         light=float(rng.lognormal(0.0, 0.2)) * (1 + gas),
-        bulge_fraction=float(rng.uniform(0.4, 0.6) if spheroid else np.clip(rng.lognormal(-1.6, 0.6), 0.03, 0.6)),
+        bulge_fraction=float(rng.uniform(0.4, 0.6) if spheroid else np.clip(rng.lognormal(-1.4, 0.55), 0.04, 0.6)),
         bulge_radius=float(rng.uniform(0.5, 0.8) if spheroid else rng.uniform(0.15, 0.35)),
         bulge_index=float(rng.uniform(2.0, 3.6) if spheroid else rng.uniform(1.0, 3.0)),
         bulge_axis_ratio=float(rng.uniform(0.6, 1.0)),

@@ -39,7 +39,7 @@ def cast_votes(truth: Truth, rng: np.random.Generator) -> dict[str, float]:
 def merger_opinion(truth: Truth) -> float:
     """Return how likely a volunteer is to see a merger, 0 to 1: by torn light, or by a second galaxy in touch."""
     torn = _tail_seen(truth)
-    pair = _step(truth.second_nucleus_snr, 7.0, 2.0) * _step(truth.separation_arcsec, 1.7, 0.4)
+    pair = _step(truth.second_nucleus_snr, 7.0, 2.0) * _step(truth.separation_arcsec, 2.2, 0.35)
     # whoever is farther off than about the galaxy's own size is a neighbour; a bridge holds a pair together
     pair *= math.exp(-((truth.separation_r90 / (1.5 + 0.8 * torn)) ** 4))
     if truth.merger is None:
