@@ -13,13 +13,19 @@ PANELS = (
 )  # fmt: skip
 
 
-def draw_figures(folder, real, simulated, distances, pictures, scores):
+def draw_figures(folder, real, simulated, distances):
     folder.mkdir(parents=True, exist_ok=True)
     _histograms(folder / "realism-histograms.png", real, simulated, distances)
     _curves(folder / "realism-curves.png", real, simulated)
-    order = np.argsort(scores)
-    for name, chosen in (("realism-best", order[:40]), ("realism-worst", order[::-1][:40])):
-        _sheet(folder / f"{name}.jpg", pictures[chosen])
+
+
+def draw_sheets(folder, pictures, votes, scores):
+    """Contact sheets of simulated pictures: by the vote for merger, and those that the judge is surest of."""
+    mergers, others = np.flatnonzero(votes > 0.5), np.flatnonzero(votes <= 0.5)
+    worst = np.argsort(scores)[::-1]
+    chosen = {"mergers": mergers[:60], "others": others[:100], "given-away": worst[:30]}
+    for name, indices in chosen.items():
+        _sheet(folder / f"simulated-{name}.jpg", pictures[indices])
 
 
 def _histograms(path, real, simulated, distances):
@@ -66,4 +72,4 @@ def _sheet(path, pictures, columns=10):
     for index, picture in enumerate(pictures):
         row, column = divmod(index, columns)
         sheet[row * side : (row + 1) * side, column * side : (column + 1) * side] = picture
-    Image.fromarray(sheet).save(path, quality=85)
+    Image.fromarray(sheet).save(path, quality=82)
