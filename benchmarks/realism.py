@@ -8,6 +8,7 @@ the features of the project's untrained encoder tells simulated from real (AUROC
 """
 
 import argparse
+import csv
 import json
 import re
 import tempfile
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmarks.realism_figures import draw_figures
+from benchmarks.realism_figures import draw_figures, draw_sheets
 from benchmarks.realism_measures import measure
 from PIL import Image
 from scipy.stats import ks_2samp
@@ -57,12 +58,15 @@ def real_pictures(folder, leave_out, limit, seed):
 
 
 def simulated_pictures(count, seed, workers, merger_fraction):
-    """Return uint8 (N, SIDE, SIDE, 3), made at Galaxy Zoo's 424 pixels."""
+    """Return uint8 (N, SIDE, SIDE, 3), made at Galaxy Zoo's 424 pixels, and (N,) what volunteers thought merging."""
     with tempfile.TemporaryDirectory() as folder:
         what = Survey(seed=seed, side_px=424, merger_fraction=merger_fraction)
         simulate_survey(Path(folder), count, what, workers)
         with zipfile.ZipFile(Path(folder) / "images.zip") as images:
-            return np.array([small(images.read(name)) for name in images.namelist()])
+            pictures = np.array([small(images.read(name)) for name in images.namelist()])
+        with (Path(folder) / "catalog.csv").open(encoding="utf-8", newline="") as file:
+            votes = np.array([float(row["Class8.6"]) for row in csv.DictReader(file)])
+    return pictures, votes
 
 
 def features(pictures):
@@ -99,7 +103,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the numbers")
     asked = parser.parse_args()
     real = real_pictures(asked.folder, asked.leave_out, asked.galaxies, asked.seed)
-    simulated = simulated_pictures(len(real), asked.seed, asked.workers, asked.merger_fraction)
+    simulated, votes = simulated_pictures(len(real), asked.seed, asked.workers, asked.merger_fraction)
     of_real, of_simulated = measure(real), measure(simulated)
     found = {name: float(ks_2samp(of_real[name], of_simulated[name]).statistic) for name in of_real}
     for name, value in found.items():
@@ -113,7 +117,8 @@ def main() -> None:
     if asked.json:
         asked.json.write_text(json.dumps({**found, "auroc": auroc, "auroc_real_real": floor}, indent=2) + "\n")
     if asked.figures:
-        draw_figures(asked.figures, of_real, of_simulated, found, simulated, scores[len(real) :])
+        draw_figures(asked.figures, of_real, of_simulated, found)
+        draw_sheets(asked.figures, simulated, votes, scores[len(real) :])
 
 
 if __name__ == "__main__":

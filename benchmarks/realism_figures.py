@@ -13,13 +13,19 @@ PANELS = (
 )  # fmt: skip
 
 
-def draw_figures(folder, real, simulated, distances, pictures, scores):
+def draw_figures(folder, real, simulated, distances):
     folder.mkdir(parents=True, exist_ok=True)
     _histograms(folder / "realism-histograms.png", real, simulated, distances)
     _curves(folder / "realism-curves.png", real, simulated)
-    order = np.argsort(scores)
-    for name, chosen in (("realism-best", order[:40]), ("realism-worst", order[::-1][:40])):
-        _sheet(folder / f"{name}.jpg", pictures[chosen])
+
+
+def draw_sheets(folder, pictures, votes, scores):
+    """Contact sheets of simulated pictures: by the vote for merger, and those that the judge is surest of."""
+    mergers, others = np.flatnonzero(votes > 0.5), np.flatnonzero(votes <= 0.5)
+    worst = np.argsort(scores)[::-1]
+    chosen = {"mergers": mergers[:60], "others": others[:100], "given-away": worst[:30]}
+    for name, indices in chosen.items():
+        _sheet(folder / f"simulated-{name}.jpg", pictures[indices])
 
 
 def _histograms(path, real, simulated, distances):
@@ -46,7 +52,7 @@ def _curves(path, real, simulated):
         if start == "profile_":
             x = [float(name.split("_")[1]) for name in names]
         for side, colour, who in ((real, "0.4", "real"), (simulated, "C3", "simulated")):
-            low, middle, high = (np.array([np.percentile(side[name], share) for name in names]) for share in (16, 50, 84))
+            low, middle, high = np.transpose([np.percentile(side[name], (16, 50, 84)) for name in names])
             axis.plot(x, middle, color=colour, label=who)
             axis.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
         axis.set_xlabel(label)
@@ -66,4 +72,4 @@ def _sheet(path, pictures, columns=10):
     for index, picture in enumerate(pictures):
         row, column = divmod(index, columns)
         sheet[row * side : (row + 1) * side, column * side : (column + 1) * side] = picture
-    Image.fromarray(sheet).save(path, quality=85)
+    Image.fromarray(sheet).save(path, quality=82)

@@ -52,7 +52,7 @@ def in_order(make: Callable[[Task], Made], tasks: Iterable[Task], workers: int) 
             yield waiting.popleft().result()
     except BrokenProcessPool:
         raise MergerscopeError(
-            "A process that draws galaxies died: killed, perhaps for want of memory. Run it again, with fewer --workers."
+            "A process that draws galaxies died: killed, perhaps for want of memory. Run it again with fewer --workers."
         ) from None
     finally:
         executor.shutdown(cancel_futures=True)

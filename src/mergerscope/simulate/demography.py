@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["FAINT_LIMIT", "Place", "absolute_magnitude", "absolute_of_size", "apparent_magnitude", "early_share", "half_light_kpc", "place"]
+__all__ = [
+    "FAINT_LIMIT",
+    "Place",
+    "absolute_magnitude",
+    "absolute_of_size",
+    "apparent_magnitude",
+    "early_share",
+    "half_light_kpc",
+    "place",
+]
 
 FAINT_LIMIT = 17.0
 """Galaxy Zoo 2 shows galaxies brighter than this (Willett et al. 2013, arXiv:1308.3496, sect. 2.1)."""
@@ -49,16 +58,14 @@ def apparent_magnitude(rng: np.random.Generator, faint: float = FAINT_LIMIT) -> 
 
 
 def early_share(absolute: float) -> float:
-    """Share of early types at an absolute magnitude, after the red fraction of Baldry et al. (2004, astro-ph/0309710)."""
+    """Share of early types at M_r, after the red fractions of Baldry et al. (2004, astro-ph/0309710)."""
     return 0.12 + 0.63 / (1 + math.exp((absolute + 21.3) / 0.6))
 
 
 def half_light_kpc(absolute: float, early: bool, rng: np.random.Generator) -> float:
     """Draw a half-light radius in kpc (Shen et al. 2003, arXiv:astro-ph/0301527, eqs. 14 to 16, table 1, r band)."""
-    if early:
-        log_median = -0.4 * 0.60 * absolute - 4.63 if absolute < -19.5 else 0.05
-    else:
-        log_median = _late_log_kpc(absolute)
+    # faint red galaxies are all of one size
+    log_median = max(-0.4 * 0.60 * absolute - 4.63, 0.05) if early else _late_log_kpc(absolute)
     scatter = 0.27 + (0.45 - 0.27) / (1 + 10 ** (-0.8 * (absolute + 20.91)))
     return float(10**log_median * math.exp(rng.normal(0, scatter)))
 

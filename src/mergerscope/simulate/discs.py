@@ -190,12 +190,13 @@ def _pattern(what: Disc, r: Map, theta: Map, rng: np.random.Generator) -> tuple[
     for _ in range(waves):
         turns, radial = int(rng.integers(1, 9)), rng.normal(0, 3.5)
         # without arms patches are round, and do not follow a spiral
-        base = wound if what.arms else theta
-        rough += np.cos(turns * base + np.float32(radial) * (log_r if what.arms else r) + np.float32(rng.uniform(0, 6.3)))
+        around, outwards = (wound, log_r) if what.arms else (theta, r)
+        rough += np.cos(turns * around + np.float32(radial) * outwards + np.float32(rng.uniform(0, 6.3)))
     rough *= np.float32(what.patchy * math.sqrt(2 / max(waves, 1)))
     pattern = crest * np.exp(np.minimum(rough, 2.5))
     if what.ring:
-        pattern = pattern + what.ring * 3 * np.exp(-0.5 * ((r - np.float32(rng.uniform(1.3, 2.2))) / np.float32(0.22)) ** 2)
+        place = np.float32(rng.uniform(1.3, 2.2))
+        pattern = pattern + 3 * what.ring * np.exp(-0.5 * ((r - place) / np.float32(0.22)) ** 2)
     return np.asarray(pattern, np.float32), np.asarray(crest, np.float32)
 
 

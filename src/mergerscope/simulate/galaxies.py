@@ -20,7 +20,7 @@ from mergerscope.simulate.light import Grid, Stars, sersic
 
 __all__ = ["Galaxy", "draw_galaxy", "paint_galaxy"]
 
-EDGE_ON_COS = 0.24
+EDGE_ON_COS = 0.19
 """Discs whose normal is this close to the plane of the sky, by cosine, are seen edge-on."""
 DWARFS_FROM = -18.6
 
@@ -127,7 +127,7 @@ def _kind(absolute: float, early: bool, rng: np.random.Generator) -> tuple[str, 
     if early:
         if rng.uniform() < 0.55:
             return "elliptical", 0.0
-        return ("edge_on" if cosine < 0.15 else "lenticular"), tilt
+        return ("edge_on" if cosine < 0.12 else "lenticular"), tilt
     if absolute > DWARFS_FROM and rng.uniform() < 0.55:
         return "irregular", min(tilt, 1.2)
     return ("edge_on" if cosine < EDGE_ON_COS else "spiral"), tilt

@@ -17,12 +17,12 @@ __all__ = ["add_field_galaxies", "add_galaxy", "add_group", "add_star", "add_sta
 Light = NDArray[np.float32]
 
 FAINTEST = 23.0
-STARS_18 = 0.32
-"""Stars brighter than r = 18 in a square arcminute at middle Galactic latitudes, growing as 10^(0.2 r)
+STARS_18 = 0.26
+"""Stars brighter than r = 18 in a square arcminute at middle Galactic latitudes, growing as 10^(0.22 r)
 (Bahcall & Soneira 1980, ApJS 44, 73; Chen et al. 2001)."""
 GALAXIES_20 = 0.75
 """Galaxies brighter than r = 20 in a square arcminute, growing as 10^(0.42 r) (Yasuda et al. 2001, AJ 122, 1104)."""
-STAR_SLOPE = 0.2
+STAR_SLOPE = 0.22
 SPIKES_FROM = 15.6
 """Stars brighter than this in r show diffraction spikes above the sky's noise."""
 
@@ -39,8 +39,8 @@ def add_star(
     rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Add a star of r-band ``magnitude``, with spikes where it is bright, at a place from the field's centre."""
-    # red dwarfs are faint: seven in ten of the stars at r = 21, one in five at r = 15
-    dwarf = rng.uniform() < min(max(0.2 + 0.085 * (magnitude - 15), 0.12), 0.75)
+    # red dwarfs are faint: two thirds of the stars at r = 21.5, few at r = 15
+    dwarf = rng.uniform() < min(max(0.1 + 0.085 * (magnitude - 15), 0.06), 0.75)
     colour = star_colour(dwarf, rng)[list(bands)]
     flux = 10 ** (0.4 * (22.5 - magnitude)) * colour
     add_gaussian(light, x_px, y_px, flux)

@@ -192,7 +192,7 @@ def _petro_r90(target: _Target, seeing_arcsec: float) -> float:
     where = Grid(COARSE_PX, target.half_light_arcsec / 8)
     stars = target.paint(where)
     radius = petrosian_radius(stars.old + stars.young, (0.0, 0.0)) * where.pixel_arcsec
-    return max(math.hypot(radius, 0.8 * seeing_arcsec), 2.5)
+    return max(math.hypot(radius, 0.5 * seeing_arcsec), 2.5)
 
 
 def _surroundings(
