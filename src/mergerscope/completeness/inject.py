@@ -15,12 +15,12 @@ from scipy.ndimage import gaussian_filter
 from mergerscope.completeness.point_spread import FWHM, PointSpread
 from mergerscope.completeness.sky import Host, lift_host
 from mergerscope.learn.compose import add_light, match_colour
-from mergerscope.learn.encounters import DEPTH, effective_radius, stretched, tinted
+from mergerscope.learn.encounters import stretched, tinted
 from mergerscope.simulate.mergers import BOUND, MOVING, Merger, follow
 from mergerscope.simulate.paint import SHARPEST, paint
 from mergerscope.simulate.plan import draw_plan
 
-__all__ = ["TRUTH", "Injected", "draw_mergers", "inject", "single", "truth_row"]
+__all__ = ["TRUTH", "Injected", "draw_mergers", "half_light_radius", "inject", "single", "truth_row"]
 
 Array = NDArray[Any]
 
@@ -32,6 +32,10 @@ FAR = 2.0
 """Half-light radii from the middle beyond which a nucleus is a galaxy of its own, which is not the one replaced."""
 ROUNDS = 4
 """Of bringing size and brightness to those of the host."""
+DEPTHS = (0.5, 100.0)
+"""Softening of the asinh stretch, from the shallowest to the deepest: the peak in units of where it bends."""
+HALVINGS = 10
+"""Of the range of depths, in search of the one that fits."""
 LONE_PHASE = -0.9
 """Of an encounter whose galaxies have hardly left the start: a single, undisturbed galaxy."""
 TRUTH = (
@@ -104,12 +108,11 @@ def inject(image: NDArray[np.uint8], merger: Merger, points: PointSpread, rng: n
         image: (C, H, W) uint8 with the host.
         merger: what to paint.
         points: the survey's point spread.
-        rng: of noise and stretch.
+        rng: of the noise.
     """
     host = lift_host(image / 255, rng)
     fwhm = points.at(host.sky.grain)
-    depth = float(rng.uniform(*DEPTH))
-    light, scale = _fitted(merger, host, fwhm, depth)
+    light, scale = _fitted(merger, host, fwhm)
     background = torch.from_numpy(host.background).float()[None]
     seen = add_light(background, light)[0].numpy()
     half_field = scale * image.shape[1] / 2
@@ -119,29 +122,55 @@ def inject(image: NDArray[np.uint8], merger: Merger, points: PointSpread, rng: n
     )
 
 
-def _fitted(merger: Merger, host: Host, fwhm: float, depth: float) -> tuple[torch.Tensor, float]:
-    """Displayed light (1, C, H, W) of the host's size, brightness and colour, and its scale in kpc a pixel."""
+def _fitted(merger: Merger, host: Host, fwhm: float) -> tuple[torch.Tensor, float]:
+    """Displayed light (1, C, H, W) of the host's size, brightness, peak and colour, and its scale in kpc a pixel.
+
+    How deep a survey's display stretches is not known to us; that which gives the same total light the same peak is
+    taken for it, or a merger would stand out by a core that no galaxy of the survey shows.
+    """
     theirs = torch.from_numpy(host.light).float()[None]
-    wanted = max(float(effective_radius(theirs)), 2.0)
-    size = host.light.shape[1]
-    scale = 2 * merger.half_light_kpc / wanted
+    grey = host.light.mean(axis=0)
+    wanted, peak = max(half_light_radius(grey), 1.5), _peak(grey)
+    size = grey.shape[0]
+    scale = merger.half_light_kpc / wanted
     for turn in range(ROUNDS):
         populations, own = _blurred(merger, size, scale, fwhm)
-        light = tinted(populations, host.light.shape[0])
-        peak = (light.mean(1) * own).amax().clamp_min(1e-9)
-        light = match_colour(stretched(light / peak, torch.tensor([depth])), theirs, torch.tensor([True]))
-        found = float(effective_radius(light * own))
+        linear = tinted(populations, host.light.shape[0])
+        linear = linear / (linear.mean(1) * torch.from_numpy(own)).amax().clamp_min(1e-12)
+        lower, upper = (math.log(depth) for depth in DEPTHS)
+        for _ in range(HALVINGS):
+            middle = (lower + upper) / 2
+            light = stretched(linear, torch.tensor([math.exp(middle)]))
+            mine = light.mean(1)[0].numpy() * own
+            # A deeper stretch lowers the peak of the same total.
+            lower, upper = (middle, upper) if _peak(mine) * host.brightness > peak * mine.sum() else (lower, middle)
         if turn < ROUNDS - 1:
-            scale *= float(np.clip(found / wanted, 0.5, 2.0))
-    factor = host.brightness / max(float((light * own).mean(1).sum()), 1e-6)
+            scale *= float(np.clip(half_light_radius(mine) / wanted, 0.5, 2.0))
+    light = match_colour(light, theirs, torch.tensor([True]))
+    inside = torch.from_numpy(own)
+    factor = host.brightness / max(float((light * inside).mean(1).sum()), 1e-6)
     # What is clipped at white is missing from the sum: raised until it is there, or no longer comes.
     for _ in range(ROUNDS):
-        shown = float(((factor * light).clamp(0, 1) * own).mean(1).sum())
+        shown = float(((factor * light).clamp(0, 1) * inside).mean(1).sum())
         factor *= float(np.clip(host.brightness / max(shown, 1e-6), 1.0, 1.5))
     return (factor * light).clamp_(0, 1), scale
 
 
-def _blurred(merger: Merger, size: int, scale: float, fwhm: float) -> tuple[torch.Tensor, torch.Tensor]:
+def half_light_radius(light: Array) -> float:
+    """Return the radius in pixels of the circle around the middle of (H, W) that holds half the light."""
+    y, x = np.indices(light.shape)
+    radius = np.hypot(y - (light.shape[0] - 1) / 2, x - (light.shape[1] - 1) / 2).ravel()
+    order = np.argsort(radius, kind="stable")
+    inside = np.cumsum(light.ravel()[order])
+    return float(radius[order][min(np.searchsorted(inside, 0.5 * inside[-1]), len(order) - 1)])
+
+
+def _peak(light: Array) -> float:
+    """Of light (H, W) without its noise."""
+    return float(gaussian_filter(light, 0.7).max())
+
+
+def _blurred(merger: Merger, size: int, scale: float, fwhm: float) -> tuple[torch.Tensor, NDArray[np.bool_]]:
     """Old and young light (1, 2, H, W) under the point spread, and which pixels (H, W) are the middle galaxy's."""
     sigma = math.sqrt(max((fwhm / FWHM) ** 2 - SHARPEST**2, 0.0))
     margin = math.ceil(4 * sigma)
@@ -153,7 +182,7 @@ def _blurred(merger: Merger, size: int, scale: float, fwhm: float) -> tuple[torc
     for nucleus in merger.nuclei_kpc:
         if np.linalg.norm(nucleus) > FAR * merger.half_light_kpc:
             own &= np.hypot(x, y) < np.hypot(x - nucleus[0], y - nucleus[1])
-    return torch.from_numpy(seen.copy()).float()[None], torch.from_numpy(own)
+    return torch.from_numpy(seen.copy()).float()[None], own
 
 
 def truth_row(merger: Merger) -> tuple[float | str, ...]:

@@ -55,7 +55,7 @@ class Host:
     """A galaxy lifted out of its cutout.
 
     Attributes:
-        background: (C, H, W) the cutout with sky and noise in its place; neighbours stay.
+        background: (C, H, W) the cutout with sky and noise in its place, not clipped at black; neighbours stay.
         light: (C, H, W) its own light above the sky.
         sky: what was measured in the corners.
     """
@@ -95,7 +95,8 @@ def sky_noise(sky: Sky, shape: tuple[int, int], rng: np.random.Generator) -> Arr
     """Draw a field of sky (C, H, W): distribution, grain and correlation of the channels are those measured.
 
     A Gaussian field with the autocorrelation exp(-1 / (4 s^2)) of a Gaussian blur s at one pixel, each value of which
-    is replaced by the measured sky's value of the same rank; so sky that is clipped at black comes out clipped.
+    is replaced by the measured sky's value of the same rank. Below the median the upper half is mirrored: a display
+    may clip the sky at black, and light on top brings back what was clipped. So values may lie below 0.
     """
     channels = len(sky.values)
     root = np.linalg.cholesky(0.999 * sky.together + 0.001 * np.eye(channels))
@@ -106,7 +107,8 @@ def sky_noise(sky: Sky, shape: tuple[int, int], rng: np.random.Generator) -> Arr
         field /= max(float(field.std()), 1e-9)
     place = ndtr(field)
     steps = (np.arange(sky.values.shape[1]) + 0.5) / sky.values.shape[1]
-    return np.stack([np.interp(place[c], steps, sky.values[c]) for c in range(channels)])
+    upper = np.stack([np.interp(np.maximum(place[c], 1 - place[c]), steps, sky.values[c]) for c in range(channels)])
+    return np.where(place >= 0.5, upper, 2 * sky.level[:, None, None] - upper)
 
 
 def lift_host(image: Array, rng: np.random.Generator) -> Host:
@@ -121,7 +123,7 @@ def lift_host(image: Array, rng: np.random.Generator) -> Host:
     noise = sky_noise(sky, own.shape, rng)
     # Roots, so that the noise is as strong where one passes into the other as on both sides.
     background = level + (image - level) * np.sqrt(1 - share) + (noise - level) * np.sqrt(share)
-    return Host(np.clip(background, 0, 1), np.where(own, np.maximum(image - level, 0), 0.0), sky)
+    return Host(background, np.where(own, np.maximum(image - level, 0), 0.0), sky)
 
 
 def _own_pixels(image: Array) -> NDArray[np.bool_]:

@@ -24,7 +24,7 @@ from mergerscope.simulate.mergers import Merger, follow
 from mergerscope.simulate.paint import paint
 from mergerscope.simulate.plan import draw_plan
 
-__all__ = ["DEPTH", "effective_radius", "encounter_bank", "make_encounters", "stretched", "tinted"]
+__all__ = ["encounter_bank", "make_encounters", "stretched", "tinted"]
 
 BANK = 256
 """Encounters to draw from; each is seen turned, mirrored, scaled and coloured anew every time."""
@@ -81,7 +81,7 @@ def make_encounters(images: Tensor, bank: Tensor, views: ViewsParams, generator:
     chosen = torch.randint(len(bank), (b,), device=images.device, generator=generator)
     light = tinted(bank[chosen], c)
     light = match_colour(stretched(light, uniform(*DEPTH, b, images, generator)), host, torch.ones_like(chosen) > 0)
-    size = effective_radius(host) / effective_radius(light)
+    size = _effective_radius(host) / _effective_radius(light)
     placement = draw_placement(images, views, generator)
     light = place(light, replace(placement, scale=placement.scale * size))
     brightness = uniform(*BRIGHTNESS, b, images, generator) * host.sum((1, 2, 3)) / light.sum((1, 2, 3)).clamp_min(1e-4)
@@ -98,7 +98,7 @@ def _shows(merger: Merger, half_field_kpc: float) -> bool:
     return inside and (apart or merger.truth.tidal_fraction > TIDES)
 
 
-def effective_radius(light: Tensor) -> Tensor:
+def _effective_radius(light: Tensor) -> Tensor:
     """Return (B,) sizes of light (B, C, H, W): the root of (sum of light)^2 / sum of light^2, in pixels.
 
     A disc of even brightness of radius r has the size r sqrt(pi).

@@ -13,7 +13,6 @@ from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.paths import Paths
 from mergerscope.report.evaluation import read_json
 from mergerscope.report.findings import Noun
-from mergerscope.report.images import data_uri
 from mergerscope.report.style import COLOURS, Panel
 from mergerscope.report.words import count, percent
 
@@ -60,8 +59,8 @@ class Completeness:
 
     panels: list[Panel]
     metrics: dict[str, Any]
-    gallery: str
-    """A PNG as a data URI."""
+    gallery: bytes
+    """A PNG of found and missed ones."""
 
     def sentence(self, noun: Noun) -> str:
         """The conclusion, with figures."""
@@ -109,7 +108,7 @@ def load_completeness(paths: Paths, receipt: dict[str, Any], ranker: str) -> Com
         )
     return Completeness(
         completeness_panels(read_curves(folder / "curves.csv")), metrics,
-        data_uri((folder / "gallery.png").read_bytes()),
+        (folder / "gallery.png").read_bytes(),
     )
 
 
