@@ -125,6 +125,24 @@ def simulate(
 
 
 @cli.command()
+@click.option("--mergers", type=click.IntRange(min=1), default=600, show_default=True, help="How many to inject.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of everything that is drawn.")
+@click.pass_obj
+def completeness(place: tuple[Paths, Path], mergers: int, seed: int) -> None:
+    """Tell which mergers the search would find: inject simulated ones into the survey and rank them with it.
+
+    Each takes the place of a galaxy of the survey, on its sky, of its size, brightness and colour, blurred as the
+    survey is. The share among the first k is told by mass ratio, separation, time since pericentre and brightness, in
+    results/completeness/. Run `mergerscope rank`, or `dvc repro`, before.
+    """
+    from mergerscope.params import load_params
+
+    paths, params_file = place
+    params = load_params(params_file)
+    importlib.import_module("mergerscope.completeness.run").run(paths, params, mergers, seed)
+
+
+@cli.command()
 @click.argument("block", required=False)
 @click.pass_obj
 def params(place: tuple[Paths, Path], block: str | None) -> None:

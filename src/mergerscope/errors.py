@@ -59,8 +59,10 @@ class MissingInputError(MergerscopeError):
 
     exit_code = 4
 
-    def __init__(self, path: object, made_by: str) -> None:
-        super().__init__(f"{path} is missing. It is written by `mergerscope {made_by}`: run that, or `dvc repro`.")
+    def __init__(self, path: object, made_by: str, asked_by: str | None = None) -> None:
+        """Name the verb that writes ``path``; where no stage does, the parameter that asked for it."""
+        instead = "or `dvc repro`" if asked_by is None else f"or set `{asked_by}` to false"
+        super().__init__(f"{path} is missing. It is written by `mergerscope {made_by}`: run that, {instead}.")
 
 
 class ContractError(MergerscopeError):

@@ -106,6 +106,11 @@ class Paths:
         return self.root / "results" / "rank"
 
     @property
+    def completeness_results(self) -> Path:
+        """Which injected mergers were found; written on request, outside of the graph."""
+        return self.root / "results" / "completeness"
+
+    @property
     def report(self) -> Path:
         """The page that shows it all and opens offline."""
         return self.root / "results" / "report.html"

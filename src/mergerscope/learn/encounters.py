@@ -24,7 +24,7 @@ from mergerscope.simulate.mergers import Merger, follow
 from mergerscope.simulate.paint import paint
 from mergerscope.simulate.plan import draw_plan
 
-__all__ = ["encounter_bank", "make_encounters"]
+__all__ = ["encounter_bank", "make_encounters", "stretched", "tinted"]
 
 BANK = 128
 """Encounters to draw from; each is seen turned, mirrored, scaled and coloured anew every time."""
@@ -79,10 +79,8 @@ def make_encounters(images: Tensor, bank: Tensor, views: ViewsParams, generator:
     b, c = images.shape[:2]
     host = isolate(images)
     chosen = torch.randint(len(bank), (b,), device=images.device, generator=generator)
-    old, young = bank[chosen].unbind(1)
-    tint = torch.linspace(TINT, -TINT, c, device=images.device)[None, :, None, None]
-    light = old[:, None] * (1 + tint) + young[:, None] * (1 - tint)
-    light = match_colour(_stretched(light, uniform(*DEPTH, b, images, generator)), host, torch.ones_like(chosen) > 0)
+    light = tinted(bank[chosen], c)
+    light = match_colour(stretched(light, uniform(*DEPTH, b, images, generator)), host, torch.ones_like(chosen) > 0)
     # Bounded, for a picture without a galaxy has no size.
     size = (_effective_radius(host) / _effective_radius(light)).clamp(0.2, 3.0)
     placement = draw_placement(images, views, generator)
@@ -102,12 +100,22 @@ def _shows(merger: Merger, half_field_kpc: float) -> bool:
 
 
 def _effective_radius(light: Tensor) -> Tensor:
-    """Return (B,) radii of discs of even brightness with the same (sum of light)^2 / sum of light^2."""
+    """Return (B,) sizes of light (B, C, H, W): the root of (sum of light)^2 / sum of light^2, in pixels.
+
+    A disc of even brightness of radius r has the size r sqrt(pi).
+    """
     flat = light.mean(1).flatten(1)
     return flat.sum(1) / flat.square().sum(1).sqrt().clamp_min(1e-6)
 
 
-def _stretched(light: Tensor, depth: Tensor) -> Tensor:
+def tinted(populations: Tensor, channels: int) -> Tensor:
+    """Return light (B, channels, H, W) of old and young stars (B, 2, H, W): `TINT` redder and bluer than both."""
+    old, young = populations.unbind(1)
+    tint = torch.linspace(TINT, -TINT, channels, device=populations.device)[None, :, None, None]
+    return old[:, None] * (1 + tint) + young[:, None] * (1 - tint)
+
+
+def stretched(light: Tensor, depth: Tensor) -> Tensor:
     """Return light (B, C, H, W) of peak about 1 under an asinh stretch of its brightness, colours kept."""
     brightness = light.mean(1, keepdim=True).clamp_min(1e-6)
     bend = depth[:, None, None, None]

@@ -72,3 +72,5 @@ class ReportParams(Block):
     """The map of the embedding; `auto` takes UMAP where it is installed."""
     map_galaxies: Annotated[int, Field(ge=10)] = 5000
     """Galaxies on that map at most, drawn at random beside all known mergers."""
+    completeness: bool = False
+    """Whether to show what `mergerscope completeness` found; it must have been run."""

@@ -28,8 +28,8 @@ __all__ = ["build_page"]
 CONTENTS = (
     ("candidates", "Candidates"), ("deep", "Deep down"), ("references", "References"), ("curves", "Curves"),
     ("table", "Results"), ("significance", "Significance"), ("choice", "Ranker"), ("training", "Training"),
-    ("views", "Views"), ("map", "Map"), ("failures", "Failures"), ("refused", "Refused"), ("identity", "Identity"),
-    ("reproduce", "Reproduce"),
+    ("views", "Views"), ("map", "Map"), ("failures", "Failures"), ("completeness", "Completeness"), ("refused", "Refused"),
+    ("identity", "Identity"), ("reproduce", "Reproduce"),
 )  # fmt: skip
 
 
@@ -46,6 +46,7 @@ def build_page(inputs: Inputs, digests: Mapping[str, str], figures: Path) -> str
     context |= _judgement(inputs, figures)
     context |= _training(inputs, figures)
     context |= _map(inputs, figures)
+    context |= {"completeness": _completeness(inputs, figures)}
     return render("page.html.j2", context)
 
 
@@ -55,7 +56,7 @@ def _facts(inputs: Inputs) -> dict[str, Any]:
     references = len(inputs.labels.references)
     return {
         "css": style_sheet(),
-        "contents": CONTENTS,
+        "contents": [part for part in CONTENTS if part[0] != "completeness" or inputs.completeness],
         "noun": noun,
         "counts": {
             "galaxies": inputs.store.size,
@@ -140,3 +141,17 @@ def _map(inputs: Inputs, figures: Path) -> dict[str, Any]:
     total = len(where.rows)
     alt = f"{where.method} map of {total} galaxies, coloured by vote, with pictures of some of them"
     return {"map": {"method": where.method, "total": total, "picture": data_uri(path.read_bytes()), "alt": alt}}
+
+
+def _completeness(inputs: Inputs, figures: Path) -> dict[str, Any] | None:
+    found = inputs.completeness
+    if found is None:
+        return None
+    save_panels(found.panels, figures / "completeness.png", columns=2)
+    (figures / "completeness_gallery.png").write_bytes(found.gallery)
+    return {
+        "sentence": found.sentence(findings.noun_of(inputs.params.target.column)),
+        "drawings": [draw(panel) for panel in found.panels],
+        "gallery": data_uri(found.gallery),
+        "metrics": found.metrics,
+    }

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.params import Params
 from mergerscope.paths import Paths
+from mergerscope.report.completeness import Completeness, load_completeness
 from mergerscope.report.evaluation import Evaluation, load_evaluation, read_json
 from mergerscope.report.training import Training, load_training
 from mergerscope.search.labels import Labels
@@ -59,6 +60,8 @@ class Inputs:
     candidates: Candidates
     rank_choice: dict[str, Any]
     receipt: dict[str, Any]
+    completeness: Completeness | None
+    """Where ``report.completeness`` asks for it."""
 
     @property
     def votes(self) -> Array:
@@ -81,6 +84,7 @@ def load_inputs(paths: Paths, params: Params) -> Inputs:
     catalog = read_catalog(paths.catalog)
     store = EmbeddingStore.open(paths.embeddings)
     receipt = read_json(paths.champion, "register")
+    rank_choice = _rank_choice(paths)
     _check_model(receipt, read_json(paths.embeddings / "meta.json", "embed"))
     return Inputs(
         paths=paths,
@@ -92,8 +96,11 @@ def load_inputs(paths: Paths, params: Params) -> Inputs:
         training=load_training(paths.train_results),
         evaluation=load_evaluation(paths.evaluate_results),
         candidates=_candidates(paths),
-        rank_choice=_rank_choice(paths),
+        rank_choice=rank_choice,
         receipt=receipt,
+        completeness=(
+            load_completeness(paths, receipt, rank_choice["ranker"]) if params.report.completeness else None
+        ),
     )
 
 

@@ -19,12 +19,12 @@ SEED = 20260
 def sample_background(
     store: EmbeddingStore, references: Any, count: int, twins: Any = ()
 ) -> np.ndarray[Any, Any]:
-    """Return at most ``count`` row numbers that are not references, ascending, the same ones at every call.
+    """Return at most ``count`` row numbers of the survey that are no references, ascending, the same at every call.
 
     Unlabelled mergers are among them at the rate of the survey: nobody knows which they are. Not so the ``twins``, row
     numbers of galaxies with the pixels of a reference: these are known to look like a merger.
     """
-    is_background = np.ones(store.size, bool)
+    is_background = np.ones(store.survey.size, bool)
     is_background[np.asarray(references, dtype=np.int64)] = False
     is_background[np.asarray(twins, dtype=np.int64)] = False
     rows = np.flatnonzero(is_background)

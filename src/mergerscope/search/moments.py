@@ -77,13 +77,14 @@ _KNOWN: WeakKeyDictionary[EmbeddingStore, Moments] = WeakKeyDictionary()
 
 
 def pool_moments(store: EmbeddingStore) -> Moments:
-    """Return the moments over all rows of ``store``, in one pass the first time and from memory afterwards.
+    """Return the moments over the survey's rows of ``store``, in one pass the first time and from memory afterwards.
 
     References and unknown mergers are among the rows: no label is used, and they are too few to matter.
     """
-    if store not in _KNOWN:
-        _KNOWN[store] = _measure(store)
-    return _KNOWN[store]
+    survey = store.survey
+    if survey not in _KNOWN:
+        _KNOWN[survey] = _measure(survey)
+    return _KNOWN[survey]
 
 
 def _measure(store: EmbeddingStore) -> Moments:

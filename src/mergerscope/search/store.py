@@ -7,7 +7,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -86,6 +86,7 @@ class EmbeddingStore:
         self.ids = ids
         self.dim = dim
         self.pairs_logit = pairs_logit
+        self._without_guests: EmbeddingStore | None = None
         self._parts = parts
         self._row_by_id: dict[str, int] | None = None
 
@@ -139,6 +140,11 @@ class EmbeddingStore:
     def size(self) -> int:
         """N."""
         return len(self.ids)
+
+    @property
+    def survey(self) -> EmbeddingStore:
+        """The store without its guests (see `with_guests`); the store itself where it has none."""
+        return self if self._without_guests is None else self._without_guests
 
     def buffer(self, rows: int | None = None) -> BlockBuffer:
         """Return memory for `read`, of one default block unless told."""
@@ -200,6 +206,26 @@ class EmbeddingStore:
         picked = np.asarray(indices, dtype=np.int64)
         logit = None if self.pairs_logit is None else self.pairs_logit[picked]
         return EmbeddingStore.from_array(self.ids[picked], self.rows(picked), logit)
+
+    def with_guests(self, guests: EmbeddingStore) -> EmbeddingStore:
+        """Return a store with the rows of ``guests`` behind its own, which are scored and change no other score.
+
+        What a ranker learns of the survey as a whole, its moments, background and spreads, it learns of `survey`.
+
+        Raises:
+            ContractError: the guests have another dimension, or logits where the others have none.
+        """
+        if guests.dim != self.dim or (guests.pairs_logit is None) != (self.pairs_logit is None):
+            raise ContractError(
+                f"guests of {guests.dim} numbers, {'no ' * (guests.pairs_logit is None)}logits, do not go with "
+                f"embeddings of {self.dim}, {'no ' * (self.pairs_logit is None)}logits. {AGAIN}"
+            )
+        behind = [replace(part, start=part.start + self.size) for part in guests._parts]
+        logits = [part.pairs_logit for part in (self, guests) if part.pairs_logit is not None]
+        ids = np.concatenate([self.ids, guests.ids])
+        joined = EmbeddingStore(ids, self.dim, [*self._parts, *behind], np.concatenate(logits) if logits else None)
+        joined._without_guests = self.survey
+        return joined
 
     def index_of(self, ids: Any) -> Array:
         """Return the row number of each id.

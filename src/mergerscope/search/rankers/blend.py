@@ -27,7 +27,8 @@ def score(store: EmbeddingStore, references: Array, settings: RankParams, twins:
     background. That is no fit to what it is measured on, since `density` scores a reference as if it were none and
     the logit knows no reference. Equal ones go to the smaller weight.
     """
-    parts = [_standard(part.score(store, references, settings, twins)) for part in (density, pairs_head)]
+    scores = [part.score(store, references, settings, twins) for part in (density, pairs_head)]
+    parts = [_standard(values, store.survey.size) for values in scores]
     background = sample_background(store, references, BACKGROUND, twins)
     rows = np.concatenate([references, background])
     positive = np.arange(len(rows)) < len(references)
@@ -39,7 +40,7 @@ def score(store: EmbeddingStore, references: Array, settings: RankParams, twins:
     return np.asarray(parts[0] + np.float32(weight) * parts[1])
 
 
-def _standard(values: Array) -> Array:
+def _standard(values: Array, survey: int) -> Array:
     """Centre on the median and divide by half the width of the middle two thirds, which few mergers cannot move."""
-    low, middle, high = np.percentile(values, [16, 50, 84])
+    low, middle, high = np.percentile(values[:survey], [16, 50, 84])
     return np.asarray((values - middle) / max((high - low) / 2, 1e-6), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Injection and recovery: which mergers would the search have found, had they been in the survey?"""
