@@ -15,7 +15,7 @@ import galsim
 import numpy as np
 from PIL import Image
 
-from mergerscope.simulate import Survey, simulate_survey
+from mergerscope.simulate.write import Survey, simulate_survey
 
 MINUTES, WANTED = 20, 10_000
 FIELD_PX = 180

@@ -30,7 +30,7 @@ from sklearn.preprocessing import StandardScaler
 
 from mergerscope.learn.encoder import EncoderConfig, build_encoder
 from mergerscope.progress import progress
-from mergerscope.simulate import Survey, simulate_survey
+from mergerscope.simulate.write import Survey, simulate_survey
 
 SIDE = 128
 """Both sides are brought to this many pixels, then measured."""

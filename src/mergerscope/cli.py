@@ -116,7 +116,7 @@ def simulate(
     galaxies: int, seed: int, out: Path, merger_fraction: float, size: int, survey: str, file_format: str, workers: int
 ) -> None:
     """Write a survey of made-up galaxies, some of them merging, with votes and the truth."""
-    from mergerscope.simulate import Survey, simulate_survey
+    from mergerscope.simulate.write import Survey, simulate_survey
 
     what = Survey(
         seed=seed, survey=survey, file_format=file_format, side_px=size, merger_fraction=merger_fraction

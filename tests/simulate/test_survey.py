@@ -11,10 +11,10 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from PIL import Image
 
-from mergerscope.simulate import Survey, simulate_survey
 from mergerscope.simulate.instrument import SURVEYS
 from mergerscope.simulate.scene import draw_scene, sketch
 from mergerscope.simulate.votes import VOTE_COLUMNS
+from mergerscope.simulate.write import Survey, simulate_survey
 from mergerscope.survey.formats import open_survey
 from mergerscope.survey.votes import TRUTH
 
