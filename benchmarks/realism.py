@@ -58,15 +58,15 @@ def real_pictures(folder, leave_out, limit, seed):
 
 
 def simulated_pictures(count, seed, workers, merger_fraction):
-    """Return uint8 (N, SIDE, SIDE, 3), made at Galaxy Zoo's 424 pixels, and (N,) what volunteers thought merging."""
+    """Return uint8 (N, SIDE, SIDE, 3), made at Galaxy Zoo's 424 pixels, and (N,) which are encounters."""
     with tempfile.TemporaryDirectory() as folder:
         what = Survey(seed=seed, side_px=424, merger_fraction=merger_fraction)
         simulate_survey(Path(folder), count, what, workers)
         with zipfile.ZipFile(Path(folder) / "images.zip") as images:
             pictures = np.array([small(images.read(name)) for name in images.namelist()])
         with (Path(folder) / "catalog.csv").open(encoding="utf-8", newline="") as file:
-            votes = np.array([float(row["Class8.6"]) for row in csv.DictReader(file)])
-    return pictures, votes
+            merging = np.array([row["truth_class"] == "merger" for row in csv.DictReader(file)])
+    return pictures, merging
 
 
 def features(pictures):
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the numbers")
     asked = parser.parse_args()
     real = real_pictures(asked.folder, asked.leave_out, asked.galaxies, asked.seed)
-    simulated, votes = simulated_pictures(len(real), asked.seed, asked.workers, asked.merger_fraction)
+    simulated, merging = simulated_pictures(len(real), asked.seed, asked.workers, asked.merger_fraction)
     of_real, of_simulated = measure(real), measure(simulated)
     found = {name: float(ks_2samp(of_real[name], of_simulated[name]).statistic) for name in of_real}
     for name, value in found.items():
@@ -118,7 +118,7 @@ def main() -> None:
         asked.json.write_text(json.dumps({**found, "auroc": auroc, "auroc_real_real": floor}, indent=2) + "\n")
     if asked.figures:
         draw_figures(asked.figures, of_real, of_simulated, found)
-        draw_sheets(asked.figures, simulated, votes, scores[len(real) :])
+        draw_sheets(asked.figures, simulated, merging, scores[len(real) :])
 
 
 if __name__ == "__main__":

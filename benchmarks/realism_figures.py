@@ -19,9 +19,9 @@ def draw_figures(folder, real, simulated, distances):
     _curves(folder / "realism-curves.png", real, simulated)
 
 
-def draw_sheets(folder, pictures, votes, scores):
-    """Contact sheets of simulated pictures: by the vote for merger, and those that the judge is surest of."""
-    mergers, others = np.flatnonzero(votes > 0.5), np.flatnonzero(votes <= 0.5)
+def draw_sheets(folder, pictures, merging, scores):
+    """Contact sheets of simulated pictures: encounters, others, and those that the judge is surest of."""
+    mergers, others = np.flatnonzero(merging), np.flatnonzero(~merging)
     worst = np.argsort(scores)[::-1]
     chosen = {"mergers": mergers[:60], "others": others[:100], "given-away": worst[:30]}
     for name, indices in chosen.items():
