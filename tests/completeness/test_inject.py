@@ -36,7 +36,7 @@ def test_mergers_depend_on_seed_and_number_alone(mergers):
 
 
 def test_an_injected_merger_has_the_light_and_colour_of_its_host(mergers, sky_field):
-    image = sky_field(1, stars=0) * np.array([1.3, 1.0, 0.7])[:, None, None]
+    image = sky_field(1, stars=0, galaxy=0.7) * np.array([1.3, 1.0, 0.7])[:, None, None]
     host = lift_host(image.clip(0, 1), np.random.default_rng(0))
     compact = next(m for m in mergers if m.truth.separation_kpc < 2 * m.half_light_kpc)
     injected = inject(_as_bytes(image.clip(0, 1)), compact, _points(2.5), np.random.default_rng(0))
@@ -48,7 +48,7 @@ def test_an_injected_merger_has_the_light_and_colour_of_its_host(mergers, sky_fi
     # what falls outside of the cutout, and what sky and light hide of each other, is missing
     assert float(light.mean(axis=0).sum()) == pytest.approx(host.brightness, rel=0.2)
     theirs, mine = host.light.sum(axis=(1, 2)), light.sum(axis=(1, 2))
-    assert np.allclose(mine / mine.sum(), theirs / theirs.sum(), atol=0.04)
+    assert np.allclose(mine / mine.sum(), theirs / theirs.sum(), atol=0.05)
 
 
 def test_the_noise_of_the_sky_is_kept(mergers, sky_field):
