@@ -93,7 +93,8 @@ def _point_spread(paths: Paths, survey: Ranked, rng: np.random.Generator) -> Poi
         console.print(f"{told}, from {len(points.fwhm_px)} compact sources in {len(images)} cutouts", highlight=False)
     else:
         console.print(
-            f"{told}, assumed: {len(points.fwhm_px)} compact sources in {len(images)} cutouts are too few to measure it",
+            f"{told}, assumed: {len(points.fwhm_px)} compact sources in {len(images)} cutouts are too few to "
+            "measure it",
             highlight=False,
         )
     return points

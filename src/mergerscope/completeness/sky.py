@@ -72,9 +72,7 @@ class Host:
 
 def measure_sky(image: Array) -> Sky:
     """Measure the sky in the two darker ones of the four corners of an image (C, H, W)."""
-    side = max(4, image.shape[1] // CORNER)
-    corners = [image[:, y, x] for y in (slice(0, side), slice(-side, None)) for x in (slice(0, side), slice(-side, None))]
-    dark = sorted(corners, key=lambda corner: float(np.median(corner)))[:2]
+    dark = _dark_corners(image)
     samples: list[Array] = []
     product, square = 0.0, 0.0
     for corner in dark:
@@ -130,9 +128,7 @@ def _own_pixels(image: Array) -> NDArray[np.bool_]:
     h, w = image.shape[1:]
     scale = max(1.0, min(h, w) / 64)
     smooth = gaussian_filter(image.mean(axis=0), SMOOTHED * scale)
-    side = max(4, h // CORNER)
-    blocks = [smooth[y, x] for y in (slice(0, side), slice(-side, None)) for x in (slice(0, side), slice(-side, None))]
-    empty = np.concatenate([block.ravel() for block in sorted(blocks, key=lambda block: float(np.median(block)))[:2]])
+    empty = np.concatenate([corner.ravel() for corner in _dark_corners(smooth)])
     middle = float(np.median(empty))
     spread = 1.4826 * float(np.median(np.abs(empty - middle)))
     edge = middle + EDGE * max(spread, 0.25 / 255)
@@ -145,6 +141,14 @@ def _own_pixels(image: Array) -> NDArray[np.bool_]:
     own |= np.isin(parts, names)
     grown = binary_dilation(binary_fill_holes(own), iterations=max(1, round(MARGIN * scale)))
     return np.asarray(grown, dtype=bool)
+
+
+def _dark_corners(image: Array) -> list[Array]:
+    """The two of the four corners of (..., H, W) with the lowest medians."""
+    side = max(4, image.shape[-2] // CORNER)
+    ends = (slice(0, side), slice(-side, None))
+    corners = [image[..., y, x] for y in ends for x in ends]
+    return sorted(corners, key=lambda corner: float(np.median(corner)))[:2]
 
 
 def _correlation(values: Array) -> Array:

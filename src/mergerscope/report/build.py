@@ -28,8 +28,8 @@ __all__ = ["build_page"]
 CONTENTS = (
     ("candidates", "Candidates"), ("deep", "Deep down"), ("references", "References"), ("curves", "Curves"),
     ("table", "Results"), ("significance", "Significance"), ("choice", "Ranker"), ("training", "Training"),
-    ("views", "Views"), ("map", "Map"), ("failures", "Failures"), ("completeness", "Completeness"), ("refused", "Refused"),
-    ("identity", "Identity"), ("reproduce", "Reproduce"),
+    ("views", "Views"), ("map", "Map"), ("failures", "Failures"), ("completeness", "Completeness"),
+    ("refused", "Refused"), ("identity", "Identity"), ("reproduce", "Reproduce"),
 )  # fmt: skip
 
 

@@ -73,8 +73,8 @@ class Completeness:
         return (
             f"Of {count(every['number'])} injected {noun.many}, {shares} of {count(self.metrics['candidates'])} "
             f"candidates; chance would put {chance} among the first {count(last)}. Of {count(single['number'])} single "
-            f"galaxies painted in the same way, {_share(single['at'][str(last)])} came as high: so much is owed to the "
-            "painting and not to merging."
+            f"galaxies painted in the same way, {_share(single['at'][str(last)])} came as high: what painting alone "
+            "brings about."
         )
 
 
@@ -126,17 +126,27 @@ def read_curves(path: Path) -> list[Point]:
             )
         try:
             return [
-                Point(line["quantity"], *(float(line[name]) for name in COLUMNS[1:4]),
-                      *(int(line[name]) for name in COLUMNS[4:7]), *(float(line[name]) for name in COLUMNS[7:]))
+                Point(
+                    quantity=line["quantity"],
+                    low=float(line["low"]),
+                    high=float(line["high"]),
+                    median=float(line["median"]),
+                    k=int(line["k"]),
+                    number=int(line["number"]),
+                    recovered=int(line["recovered"]),
+                    fraction=float(line["fraction"]),
+                    wilson_low=float(line["wilson_low"]),
+                    wilson_high=float(line["wilson_high"]),
+                )
                 for line in table
-            ]  # fmt: skip
+            ]
         except (TypeError, ValueError) as error:
             raise ContractError(f"{path}: {error}. Run `mergerscope completeness` again.") from None
 
 
 def completeness_panels(points: Sequence[Point]) -> list[Panel]:
     """The share recovered against each quantity of `PANELS`, a line for each depth, with intervals."""
-    panels = []
+    panels: list[Panel] = []
     for quantity, (words, logarithmic) in PANELS.items():
         mine = [point for point in points if point.quantity == quantity]
         deepest = [point for point in mine if point.k == max(other.k for other in mine)]
@@ -157,8 +167,8 @@ def _draw(axes: Axes, points: Sequence[Point], words: str, logarithmic: bool, le
         below = [max(0.0, point.fraction - point.wilson_low) for point in mine]
         above = [max(0.0, point.wilson_high - point.fraction) for point in mine]
         axes.errorbar(
-            x, share, yerr=[below, above], color=COLOURS[colour], ls=dash, marker=marker, ms=3.5, lw=1.4, elinewidth=0.9,
-            label=f"first {count(k)}",
+            x, share, yerr=[below, above], color=COLOURS[colour], ls=dash, marker=marker, ms=3.5, lw=1.4,
+            elinewidth=0.9, label=f"first {count(k)}",
         )
     if logarithmic:
         _logarithmic(axes, min(point.median for point in points), max(point.median for point in points))
