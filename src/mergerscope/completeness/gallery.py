@@ -36,7 +36,7 @@ def save_gallery(images: NDArray[np.uint8], mergers: Sequence[Merger], ranks: Ar
     blocks = [(f"Found among the first {k:,}", picked(ranks, k, True)), ("Missed", picked(ranks, k, False))]
     height = 2 * (ROWS * SIDE_INCH + 0.35)
     with new_figure(COLUMNS * SIDE_INCH, height, **{"figure.facecolor": NIGHT["sky"]}) as figure:
-        parts = np.ravel(figure.subfigures(2, 1)).tolist()
+        parts: Any = figure.subfigures(2, 1)
         for part, (title, numbers) in zip(parts, blocks, strict=True):
             part.set_facecolor(NIGHT["sky"])
             share = f"{title}: {np.sum((ranks <= k) == (title != 'Missed')):,} of {len(ranks):,}"
