@@ -20,7 +20,7 @@ from mergerscope.simulate.light import Grid, Stars, sersic
 
 __all__ = ["Galaxy", "draw_galaxy", "paint_galaxy"]
 
-EDGE_ON_COS = 0.19
+EDGE_ON_COS = 0.16
 """Discs whose normal is this close to the plane of the sky, by cosine, are seen edge-on."""
 DWARFS_FROM = -18.6
 
@@ -99,7 +99,7 @@ def draw_galaxy(
     # half-light radii of the catalogue are of circles; a tilted disc's major axis is longer
     radius /= max(math.cos(tilt), 0.25) ** 0.3
     ratio = math.sqrt(math.cos(tilt) ** 2 + (disc.thickness * math.sin(tilt)) ** 2)
-    dusty = 0.0 if drawn_kind in ("lenticular", "irregular") else 0.06
+    dusty = {"spiral": 0.06, "edge_on": 0.12}.get(drawn_kind, 0.0)
     return Galaxy(
         drawn_kind, apparent, where.redshift, where.kpc_per_arcsec, radius, ratio, rng.uniform(0, math.pi),
         rng.normal(dusty, 0.05), disc=disc,

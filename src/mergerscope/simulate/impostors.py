@@ -17,12 +17,12 @@ __all__ = ["add_field_galaxies", "add_galaxy", "add_group", "add_star", "add_sta
 Light = NDArray[np.float32]
 
 FAINTEST = 23.0
-STARS_18 = 0.26
-"""Stars brighter than r = 18 in a square arcminute at middle Galactic latitudes, growing as 10^(0.22 r)
+STARS_18 = 0.20
+"""Stars brighter than r = 18 in a square arcminute at middle Galactic latitudes, growing as 10^(0.24 r)
 (Bahcall & Soneira 1980, ApJS 44, 73; Chen et al. 2001)."""
 GALAXIES_20 = 0.75
 """Galaxies brighter than r = 20 in a square arcminute, growing as 10^(0.42 r) (Yasuda et al. 2001, AJ 122, 1104)."""
-STAR_SLOPE = 0.22
+STAR_SLOPE = 0.24
 SPIKES_FROM = 15.6
 """Stars brighter than this in r show diffraction spikes above the sky's noise."""
 
@@ -106,7 +106,7 @@ def add_trail(light: Light, night: Night, rng: np.random.Generator) -> None:
     across = axis[None, :] * math.sin(angle) - axis[:, None] * math.cos(angle) - offset
     width_px = rng.uniform(0.4, 2.6) / night.pixel_arcsec
     profile = np.exp(-0.5 * (across / width_px) ** 2)
-    bright = sky_sigma(night) * rng.lognormal(math.log(8), 0.8)
+    bright = sky_sigma(night) * rng.lognormal(math.log(2.5), 0.6)
     shown = np.ones(bands)
     if night.survey.drift_scan:
         shown = np.zeros(bands)

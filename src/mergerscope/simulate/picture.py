@@ -18,7 +18,7 @@ FRAME_QUALITY = (92, 60)
 """Of brightness and of colour: the cutout service keeps its frames as JPEG, and resamples those."""
 OFF_CENTRE_PX = 0.6
 """Native pixels by which galaxies stand right of and below the middle of their cutouts."""
-REGISTRATION = 0.12
+REGISTRATION = 0.118
 """Share of the light that registering the bands moves to each neighbouring pixel of a row or column."""
 JPEG_QUALITY = 75
 """Of Galaxy Zoo's files: libjpeg's standard tables at 75, chroma at half the resolution."""

@@ -45,7 +45,10 @@ MARGIN_PX = 16
 """Drawn around the field and cut off, for convolution wraps around the edges and stars beyond them shine in."""
 COARSE_PX = 96
 """Side of the grid on which a galaxy's Petrosian radius is measured, at an eighth of its half-light radius a pixel."""
-IMPOSTORS = {"projection": 0.045, "star": 0.04, "blend": 0.02, "trail": 0.006}
+OVERSUBTRACTED = 0.95
+"""SDSS takes the outskirts of galaxies for sky, and measures too small a radius (Blanton et al. 2011,
+arXiv:1105.1960)."""
+IMPOSTORS = {"projection": 0.04, "star": 0.025, "blend": 0.02, "trail": 0.006}
 """Shares of the galaxies that do not merge with something unrelated upon or beside them."""
 
 
@@ -192,7 +195,7 @@ def _petro_r90(target: _Target, seeing_arcsec: float) -> float:
     where = Grid(COARSE_PX, target.half_light_arcsec / 8)
     stars = target.paint(where)
     radius = petrosian_radius(stars.old + stars.young, (0.0, 0.0)) * where.pixel_arcsec
-    return max(math.hypot(radius, 0.5 * seeing_arcsec), 2.5)
+    return max(OVERSUBTRACTED * math.hypot(radius, 0.5 * seeing_arcsec), 2.5)
 
 
 def _surroundings(

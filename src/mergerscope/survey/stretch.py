@@ -38,7 +38,7 @@ class Stretch:
 STRETCHES = {
     # Balance 1 : 1.5 : 2.5 as SDSS shows i, r and g; slope, softening and pedestal were set so that the sky's noise
     # and the brightness of galaxies of known magnitude come out as in the cutout service's pictures.
-    "sdss": Stretch(("i", "r", "g"), (2.37, 2.8, 4.6), 6.6, (-0.007, -0.002, -0.016), keep_colour=False),
+    "sdss": Stretch(("i", "r", "g"), (2.37, 2.8, 4.6), 7.0, (-0.010, -0.004, -0.021), keep_colour=False),
     # The viewer of the Legacy Surveys shows z, r and g 3 : 3.4 : 6 (Dey et al. 2019, arXiv:1804.08657).
     "legacy": Stretch(("z", "r", "g"), (3.0, 3.4, 6.0), 8.0, (0.03, 0.03, 0.03)),
     "hsc": Stretch(("i", "r", "g"), (5.0, 7.0, 11.0), 8.0, (0.03, 0.03, 0.03)),
