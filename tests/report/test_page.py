@@ -51,7 +51,7 @@ def read(page):
 
 def test_page_has_every_section_in_order_and_links_to_them(page, read):
     sections = [attributes["id"] for attributes in read.all("section")]
-    assert sections == [name for name, _ in CONTENTS]
+    assert sections == [name for name, _ in CONTENTS if name != "completeness"]  # shown when asked for
     assert page.startswith("<!DOCTYPE html>")
     links = {attributes["href"] for attributes in read.all("a")}
     assert {f"#{name}" for name in sections} <= links
