@@ -46,7 +46,7 @@ class Survey:
     survey: str = "sdss"
     file_format: str = "table"
     side_px: int = 424
-    merger_fraction: float = 0.05
+    merger_fraction: float = 0.08
 
 
 @dataclass(frozen=True, slots=True)
