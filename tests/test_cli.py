@@ -56,12 +56,12 @@ def test_help_comes_at_once():
 
 def test_help_lists_every_verb_with_a_sentence():
     said = CliRunner().invoke(cli.cli, ["--help"]).output
-    for verb in (*cli.STAGES, "simulate", "params", "summary", "ui"):
+    for verb in (*cli.STAGES, "simulate", "completeness", "params", "summary", "ui"):
         (line,) = [line for line in said.splitlines() if line.strip().startswith(f"{verb} ")]
         assert len(line.split()) > 3
 
 
-@pytest.mark.parametrize("verb", [*cli.STAGES, "simulate", "params", "summary", "ui"])
+@pytest.mark.parametrize("verb", [*cli.STAGES, "simulate", "completeness", "params", "summary", "ui"])
 def test_every_verb_has_its_help(verb):
     result = CliRunner().invoke(cli.cli, [verb, "--help"])
     assert result.exit_code == 0

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mergerscope.completeness.inject import TRUTH, draw_mergers, inject, truth_row
+from mergerscope.completeness.inject import TRUTH, draw_mergers, inject, plans, truth_row
 from mergerscope.completeness.point_spread import FWHM, PointSpread, measure_point_spread
 from mergerscope.completeness.sky import lift_host, measure_sky
+from mergerscope.simulate.plan import draw_plan
 
 COUNT = 4
 
@@ -31,6 +32,8 @@ def test_mergers_depend_on_seed_and_number_alone(mergers):
         assert np.array_equal(one.position_kpc, other.position_kpc)
         assert one.truth == other.truth
     assert next(draw_mergers(1, 6)).truth != mergers[0].truth
+    trained_on = [draw_plan(np.random.default_rng([5, number])) for number in range(4)]
+    assert not {plan.seed for plan in trained_on} & {plan.seed for plan in plans(range(4), 5)}
     assert len(truth_row(mergers[0])) == len(TRUTH)
     assert truth_row(mergers[0])[2] == mergers[0].truth.separation_kpc / mergers[0].half_light_kpc
 

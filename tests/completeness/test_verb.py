@@ -77,6 +77,9 @@ def _write_survey(folder):
         picture = Image.fromarray(np.round(255 * pixels.clip(0, 1)).astype(np.uint8))
         picture.save(folder / "images" / f"g{number:02d}.png")
         lines.append(f"g{number:02d},g{number:02d}.png,{0.9 if number < 6 else 0.1}")
+    # a known merger's picture under another id: neither host nor candidate
+    shutil.copyfile(folder / "images/g00.png", folder / "images/g30.png")
+    lines.append("g30,g30.png,0.1")
     (folder / "catalog.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -153,6 +156,19 @@ def test_embeddings_of_another_model_are_refused(ranked, params):
     path.write_text(json.dumps(meta), encoding="utf-8")
     with pytest.raises(ContractError, match="mergerscope embed"):
         verb.run(ranked, params, 1, 0)
+
+
+def test_embeddings_of_another_number_of_views_are_refused(ranked, params):
+    other = params.model_copy(update={"embed": params.embed.model_copy(update={"views": 1})})
+    with pytest.raises(ContractError, match="made with 8 views"):
+        verb.run(ranked, other, 1, 0)
+
+
+def test_curves_without_a_line_are_refused(ranked):
+    path = ranked.completeness_results / "curves.csv"
+    path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    with pytest.raises(ContractError, match="no line"):
+        read_curves(path)
 
 
 def test_the_report_reads_what_the_verb_wrote(ranked):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,16 +18,16 @@ from mergerscope.learn.compose import add_light, match_colour
 from mergerscope.learn.encounters import stretched, tinted
 from mergerscope.simulate.mergers import BOUND, MOVING, Merger, follow
 from mergerscope.simulate.paint import SHARPEST, paint
-from mergerscope.simulate.plan import draw_plan
+from mergerscope.simulate.plan import Plan, draw_plan
 
-__all__ = ["TRUTH", "Injected", "draw_mergers", "half_light_radius", "inject", "single", "truth_row"]
+__all__ = ["TRUTH", "Injected", "draw_mergers", "half_light_radius", "inject", "plans", "single", "truth_row"]
 
 Array = NDArray[Any]
 
 TOGETHER = 64
 """Encounters followed at a time."""
 STREAM = 1
-"""Of the seed's random numbers: never those of the encounters that training may have seen."""
+"""Of the seed's random numbers: never those of the encounters that training may have seen, which have no third."""
 FAR = 2.0
 """Half-light radii from the middle beyond which a nucleus is a galaxy of its own, which is not the one replaced."""
 ROUNDS = 4
@@ -74,11 +74,16 @@ def draw_mergers(count: int, seed: int, alone: bool = False) -> Iterator[Merger]
     """
     for first in range(0, count, TOGETHER):
         numbers = range(first, min(count, first + TOGETHER))
-        plans = [draw_plan(np.random.default_rng([seed, STREAM, number])) for number in numbers]
+        drawn = plans(numbers, seed)
         if alone:
-            yield from map(single, follow([replace(plan, phase=LONE_PHASE) for plan in plans]))
+            yield from map(single, follow([replace(plan, phase=LONE_PHASE) for plan in drawn]))
         else:
-            yield from follow(plans)
+            yield from follow(drawn)
+
+
+def plans(numbers: Iterable[int], seed: int) -> list[Plan]:
+    """Return what the encounters of these numbers are made of."""
+    return [draw_plan(np.random.default_rng([seed, number, STREAM])) for number in numbers]
 
 
 def single(merger: Merger) -> Merger:

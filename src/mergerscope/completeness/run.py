@@ -62,7 +62,7 @@ def run(paths: Paths, params: Params, mergers: int, seed: int) -> None:
         ContractError: what they wrote does not belong together.
         TrackingError: the MLflow store cannot be used.
     """
-    survey = load_ranked(paths)
+    survey = load_ranked(paths, params.embed.views)
     rng = np.random.default_rng([seed, 2])
     points = _point_spread(paths, survey, rng)
     batch = _inject(paths, survey, points, mergers, seed, rng)

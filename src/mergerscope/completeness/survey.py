@@ -52,8 +52,12 @@ class Ranked:
 
     @property
     def candidates(self) -> Array:
-        """Row numbers of the ranked galaxies: all but the known mergers."""
-        return np.setdiff1d(np.arange(self.store.size), self.labels.all_known)
+        """Row numbers of the ranked galaxies: all but the known mergers and what has their pixels."""
+        return np.setdiff1d(np.arange(self.store.size), np.concatenate([self.labels.all_known, self._twins]))
+
+    @property
+    def _twins(self) -> Array:
+        return self.labels.twins(self.labels.all_known)
 
     @property
     def hosts(self) -> Array:
@@ -77,12 +81,17 @@ class Ranked:
         # float16, as `embed` keeps them
         names = [f"injected-{number}" for number in range(len(images))]
         guests = EmbeddingStore.from_array(names, embedded.embedding.astype(np.float16), embedded.pairs_logit)
-        found = score(self.ranker, self.store.with_guests(guests), self.labels.all_known, params.rank)
+        everybody = self.store.with_guests(guests)
+        found = score(self.ranker, everybody, self.labels.all_known, params.rank, self._twins)
         return found[: self.store.size], found[self.store.size :]
 
 
-def load_ranked(paths: Paths) -> Ranked:
+def load_ranked(paths: Paths, views: int) -> Ranked:
     """Read what the stages up to `rank` wrote.
+
+    Args:
+        paths: of the project.
+        views: `embed.views`, which the embeddings must have been made with.
 
     Raises:
         MissingInputError: one of them has not been run.
@@ -92,13 +101,18 @@ def load_ranked(paths: Paths) -> Ranked:
     catalog, manifest = read_catalog(paths.catalog), Manifest.load(paths.manifest)
     store = EmbeddingStore.open(paths.embeddings)
     choice = _read(paths.rank_results / "choice.json", "rank", ("ranker", "references", "candidates"))
-    meta = _read(paths.embeddings / "meta.json", "embed", ("model",))
+    meta = _read(paths.embeddings / "meta.json", "embed", ("model", "views"))
     labels = Labels.of(catalog, store.ids)
     encoder, receipt = load_champion(paths)
     if meta["model"]["weights_sha256"] != receipt.weights_sha256:
         raise ContractError(
             f"{paths.embeddings} was made by the weights {meta['model']['weights_sha256'][:12]}, and the champion has "
             f"{receipt.weights_sha256[:12]}. Run `mergerscope embed` and `mergerscope rank`, or `dvc repro`."
+        )
+    if meta["views"] != views:
+        raise ContractError(
+            f"{paths.embeddings} was made with {meta['views']} views, and embed.views is {views}: injected images "
+            "would be embedded otherwise than the survey. Run `dvc repro`."
         )
     ranked = Ranked(manifest, store, labels, encoder, receipt.weights_sha256, str(choice["ranker"]))
     counts = {"references": len(labels.all_known), "candidates": len(ranked.candidates)}

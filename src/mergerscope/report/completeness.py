@@ -116,7 +116,7 @@ def read_curves(path: Path) -> list[Point]:
     """Read ``curves.csv``.
 
     Raises:
-        ContractError: it has other columns, or something that is no number in one.
+        ContractError: it has other columns, no line, or something that is no number in one.
     """
     with path.open(encoding="utf-8", newline="") as file:
         table = csv.DictReader(file)
@@ -125,7 +125,7 @@ def read_curves(path: Path) -> list[Point]:
                 f"{path} has the columns {table.fieldnames}, expected {list(COLUMNS)}. Run `mergerscope completeness`."
             )
         try:
-            return [
+            points = [
                 Point(
                     quantity=line["quantity"],
                     low=float(line["low"]),
@@ -142,6 +142,9 @@ def read_curves(path: Path) -> list[Point]:
             ]
         except (TypeError, ValueError) as error:
             raise ContractError(f"{path}: {error}. Run `mergerscope completeness` again.") from None
+    if not points:
+        raise ContractError(f"{path} holds no line but its header. Run `mergerscope completeness` again.")
+    return points
 
 
 def completeness_panels(points: Sequence[Point]) -> list[Panel]:

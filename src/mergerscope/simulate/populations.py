@@ -30,7 +30,8 @@ YOUNG = np.array([
 ])  # fmt: skip
 
 GALACTIC = {
-    # magnitudes of extinction for E(B-V) = 1: Schlafly & Finkbeiner (2011, arXiv:1012.4804), table 6, R_V = 3.1
+    # magnitudes of extinction for E(B-V) = 1: Schlafly & Finkbeiner (2011, arXiv:1012.4804), table 6, R_V = 3.1; of
+    # DES for the Legacy Survey, of Pan-STARRS for HSC, whose filters are near enough, and of LSST for y
     "sdss": (3.303, 2.285, 1.698, 1.263, 1.088),
     "legacy": (3.237, 2.176, 1.595, 1.217, 1.058),
     "hsc": (3.172, 2.271, 1.682, 1.322, 1.087),

@@ -5,9 +5,9 @@ All galaxies are alike but for mass and length. With ``s = sqrt(r^2 + b^2)`` the
     Phi(r) = -G M (1 / s + HALO_MASS / (s + HALO_SCALE b)),
 
 a Plummer (1911) core of mass M for disc and bulge, and the halo of Hernquist (1990, ApJ 356, 359) softened by the
-same length. The two make a rotation curve that is flat from b to 8 b, and an escape speed of sqrt(5.6) times the
-circular one at 2 b: a shallow enough well that discs throw out long tails (Dubinski, Mihos & Hernquist 1999,
-ApJ 526, 607, who draw the line at about 6.5).
+same length. The two make a rotation curve that is flat from b to 8 b, and an escape speed of sqrt(6.2) times the
+circular one at 2 b, where the discs' outer stars are: just shallow enough a well for long tails (Dubinski, Mihos &
+Hernquist 1999, ApJ 526, 607, who draw the line at about 6.5).
 
 Units throughout the encounters: kpc, Gyr, 1e10 solar masses.
 """

@@ -144,7 +144,8 @@ def draw_scene(seed: int, what: Sketch, merger: Merger | None, survey: Survey, s
         # a field far larger than the picture is binned, as surveys keep coarser copies of their frames
         factor = 2 ** max(math.ceil(math.log2(field_px / (2.2 * max(side_px, 250)))), 0)
         night, field_px = night.binned(factor), field_px / factor
-    where = Grid(side_px if native else 2 * math.ceil(field_px / 2 + MARGIN_PX), night.pixel_arcsec)
+    margin = 2 * MARGIN_PX
+    where = Grid(side_px + margin if native else 2 * math.ceil(field_px / 2) + margin, night.pixel_arcsec)
     light = to_bands(target.paint(where), bands, target.redshift, target.redder)
     alone = light[R].copy()
     field = stream(seed, what.index, 3)
@@ -204,6 +205,7 @@ def _surroundings(
 ) -> Companion | None:  # fmt: skip
     """Add field galaxies, stars, a group and the impostor; returns the impostor as a companion."""
     side_px = light.shape[1]
+    own_colour = _colour(light)
     r90_px = r90_arcsec / night.pixel_arcsec
     add_field_galaxies(light, night, bands, rng.lognormal(-0.1, 0.45), rng)
     add_stars(light, night, bands, rng.lognormal(-0.2, 0.6), rng)
@@ -222,7 +224,7 @@ def _surroundings(
         other = draw_galaxy(rng, target.magnitude + brighter, smallest_arcsec=0.6)
         where = Grid(side_px, night.pixel_arcsec, (apart * math.cos(angle), apart * math.sin(angle)))
         added = add_galaxy(light, other, where, bands)
-        colour = abs(_colour(added) - _colour(light - added))
+        colour = abs(_colour(added) - own_colour)
         return Companion(
             apart * night.pixel_arcsec, colour, other.radius_arcsec / target.half_light_arcsec,
             companion_snr(added[R], where.centre_px, night),
@@ -231,5 +233,5 @@ def _surroundings(
 
 
 def _colour(light: Light) -> float:
-    """The colour g - r of all the light of a field."""
+    """The colour g - r of all the light."""
     return float(-2.5 * np.log10(max(float(light[0].sum()), 1e-9) / max(float(light[1].sum()), 1e-9)))

@@ -95,7 +95,7 @@ def merger_truth(
         light: (H, W) its light in r, before the point spread.
         torn: (H, W) the part of it in tails, bridges and shells.
         night: conditions.
-        half_light_arcsec: of both galaxies together.
+        half_light_arcsec: of the central galaxy, or of both together once they touch.
         r90_arcsec: Petrosian.
     """
     seen = _blurred(light, night)
