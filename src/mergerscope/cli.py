@@ -115,7 +115,11 @@ def _stage_help(name: str) -> str:
 def simulate(
     galaxies: int, seed: int, out: Path, merger_fraction: float, size: int, survey: str, file_format: str, workers: int
 ) -> None:
-    """Write a survey of made-up galaxies, some of them merging, with votes and the truth."""
+    """Write a survey of made-up galaxies, some of them merging, with votes and the truth.
+
+    It replaces catalog.csv, images.zip and images/ in the folder once all is made; an images/ with other files than a
+    simulated survey's is refused.
+    """
     from mergerscope.simulate.write import Survey, simulate_survey
 
     what = Survey(

@@ -1,16 +1,20 @@
-"""Worker processes that make galaxies, their results in the order of the tasks."""
+"""Worker processes that make galaxies, their results in the order of the tasks.
+
+Each worker has a pipe of its own, so that one can be ended at any moment: a pool's shared queue hangs its readers when
+a process dies while it writes.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import traceback
+from collections.abc import Callable, Generator, Iterable
 from multiprocessing import connection, get_context, parent_process
-from typing import TypeVar
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -22,11 +26,11 @@ Task = TypeVar("Task")
 Made = TypeVar("Made")
 
 AHEAD = 3
-"""Tasks a worker that are handed out before the first of them is done: bounds the memory."""
+"""Tasks a worker that are handed out or done before the first of them is taken: bounds the memory."""
 
 
-def in_order(make: Callable[[Task], Made], tasks: Iterable[Task], workers: int) -> Iterator[Made]:
-    """Yield ``make(task)`` for each task, in order.
+def in_order(make: Callable[[Task], Made], tasks: Iterable[Task], workers: int) -> Generator[Made, None, None]:
+    """Yield ``make(task)`` for each task, in order; closing the generator ends the workers at once.
 
     Args:
         make: a function of a module, for spawned processes find it by its name.
@@ -41,28 +45,100 @@ def in_order(make: Callable[[Task], Made], tasks: Iterable[Task], workers: int) 
             for task in tasks:
                 yield make(task)
         return
-    executor = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start)
-    waiting: deque[Future[Made]] = deque()
+    crew: list[tuple[SpawnProcess, Connection]] = []
     try:
-        for task in tasks:
-            waiting.append(executor.submit(make, task))
-            if len(waiting) >= AHEAD * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool:
-        raise MergerscopeError(
-            "A process that draws galaxies died: killed, perhaps for want of memory. Run it again with fewer --workers."
-        ) from None
+        yield from _share_out(make, tasks, workers, crew)
     finally:
-        executor.shutdown(cancel_futures=True)
+        for process, line in crew:
+            process.terminate()
+            line.close()
+        for process, _ in crew:
+            process.join()
 
 
-def _start() -> None:
-    # Ctrl-C reaches every process of the terminal; the parent alone answers, and ends the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _share_out(
+    make: Callable[[Task], Made], tasks: Iterable[Task], workers: int, crew: list[tuple[SpawnProcess, Connection]]
+) -> Generator[Made, None, None]:
+    numbered, turn = enumerate(tasks), 0
+    idle: list[Connection] = []
+    busy: dict[Connection, int] = {}
+    done: dict[int, Made] = {}
+    while True:
+        while len(busy) < workers and len(busy) + len(done) < AHEAD * workers:
+            following = next(numbered, None)
+            if following is None:
+                break
+            if not idle:
+                crew.append(_hire(make))
+                idle.append(crew[-1][1])
+            line = idle.pop()
+            _send(line, following[1])
+            busy[line] = following[0]
+        if turn in done:
+            yield done.pop(turn)
+            turn += 1
+        elif busy:
+            ready = connection.wait(list(busy))
+            for line in [one for one in busy if one in ready]:
+                done[busy.pop(line)] = _receive(line)
+                idle.append(line)
+        else:
+            return
+
+
+def _send(line: Connection, task: object) -> None:
+    try:
+        line.send(task)
+    except ConnectionError:
+        raise _died() from None
+
+
+def _receive(line: Connection) -> Any:
+    try:
+        made, error = line.recv()
+    except (EOFError, ConnectionError):
+        raise _died() from None
+    if error is not None:
+        raise error
+    return made
+
+
+def _died() -> MergerscopeError:
+    return MergerscopeError(
+        "A process that draws galaxies died: killed, perhaps for want of memory. Run it again with fewer --workers."
+    )
+
+
+def _hire(make: Callable[[Task], Made]) -> tuple[SpawnProcess, Connection]:
+    context = get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_work, args=(there, make), daemon=True)
+    # Ctrl-C reaches every process of the terminal; the parent alone answers, and ends the workers. A process begins
+    # with its parent's mask, so it is deaf to the signal while it still imports.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        there.close()
+    return process, here
+
+
+def _work(line: Connection, make: Callable[[Any], object]) -> None:
     threadpool_limits(1)
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    while True:
+        try:
+            task = line.recv()
+        except EOFError:
+            return
+        try:
+            answer = make(task), None
+        except Exception as error:
+            error.add_note(f"In a worker process:\n{traceback.format_exc()}")
+            line.send((None, error))
+        else:
+            line.send(answer)
 
 
 def _die_with_parent() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from mergerscope.errors import MergerscopeError
 from mergerscope.progress import progress
 from mergerscope.simulate.crew import in_order
 from mergerscope.simulate.fits import fits_bytes
@@ -25,7 +27,11 @@ from mergerscope.survey.votes import TRUTH
 __all__ = ["Survey", "simulate_survey"]
 
 CHUNK = 64
-"""Galaxies that one process makes at a time; their encounters are followed together."""
+"""Galaxies that one process makes at a time, at most; their encounters are followed together."""
+CHUNK_BYTES = 32 * 2**20
+"""Of images that one process makes at a time, about: a few such chunks a worker wait to be written."""
+OWN_IMAGE = re.compile(r"sim\d{7,}\.(fits|jpg)")
+"""Names of images that this module writes, and so may delete."""
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """The earliest date a zip can hold; the time of writing would change the bytes."""
 
@@ -63,37 +69,103 @@ def simulate_survey(out: Path, galaxies: int, what: Survey, workers: int = 1) ->
     workers changes nothing but the time.
 
     Args:
-        out: folder, made if it is not there; the files that are written are replaced.
+        out: folder, made if it is not there; its ``catalog.csv``, ``images.zip`` and ``images/`` are replaced as a
+            whole, once all is made.
         galaxies: how many.
         what: which sky.
         workers: processes.
 
     Raises:
         MissingExtraError: GalSim is not installed.
+        MergerscopeError: ``images/`` holds other files than a simulated survey's; ``out`` cannot be written; or a
+            worker died. What was there before is left as it was.
     """
     galsim()
-    out.mkdir(parents=True, exist_ok=True)
-    chunks = [(what, range(start, min(start + CHUNK, galaxies))) for start in range(0, galaxies, CHUNK)]
-    header = ("id", "filename", "ra_deg", "dec_deg", *VOTE_COLUMNS, *TRUTH)
-    table, archive = out / "catalog.csv.part", out / "images.zip.part"
-    packed = what.file_format == "table"
+    table = out / "catalog.csv.part"
+    images = out / ("images.zip.part" if what.file_format == "table" else "images.part")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for folder in (out / "images", out / "images.part"):
+            _refuse_others(folder)
+        _discard_parts(out)
+        try:
+            _write_parts(table, images, galaxies, what, workers)
+            # The old catalogue goes first and the new comes last: ids repeat, so one beside the other's images misleads
+            (out / "catalog.csv").unlink(missing_ok=True)
+            (out / "images.zip").unlink(missing_ok=True)
+            _remove_images(out / "images")
+            images.replace(images.with_suffix(""))
+            table.replace(out / "catalog.csv")
+        finally:
+            _discard_parts(out)
+    except BrokenPipeError:
+        # the reader of the progress has left: no fault of the folder
+        raise
+    except OSError as error:
+        raise MergerscopeError(
+            f"The survey cannot be written to {error.filename or out}: {error.strerror or error}. Give another folder "
+            "with --out, or put that right, and run it again."
+        ) from error
+
+
+def _write_parts(table: Path, images: Path, galaxies: int, what: Survey, workers: int) -> None:
+    size = _chunk(what)
+    chunks = [(what, range(start, min(start + size, galaxies))) for start in range(0, galaxies, size)]
     with ExitStack() as stack:
         file = stack.enter_context(table.open("w", encoding="utf-8", newline=""))
-        images = stack.enter_context(zipfile.ZipFile(archive, "w")) if packed else None
+        if what.file_format == "table":
+            archive = stack.enter_context(zipfile.ZipFile(images, "w"))
+        else:
+            archive = None
+            images.mkdir()
         advance = stack.enter_context(progress("simulate", galaxies, "galaxies"))
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for made in in_order(_make, chunks, workers):
+        writer.writerow(("id", "filename", "ra_deg", "dec_deg", *VOTE_COLUMNS, *TRUTH))
+        for made in stack.enter_context(closing(in_order(_make, chunks, workers))):
             for one in made:
                 writer.writerow(one.row)
-                if images is not None:
-                    _add(images, one.name, one.data)
+                if archive is not None:
+                    _add(archive, one.name, one.data)
                 else:
-                    _write(out / "images" / one.name, one.data)
+                    (images / one.name).write_bytes(one.data)
             advance(len(made))
-    if packed:
-        archive.replace(out / "images.zip")
-    table.replace(out / "catalog.csv")
+
+
+def _chunk(what: Survey) -> int:
+    """Return how many galaxies a process makes at a time; the result does not depend on it, the memory does."""
+    # float32 in each band; a JPEG takes less than a byte a pixel
+    per_pixel = 4 * len(SURVEYS[what.survey].bands) if what.file_format == "fits" else 1
+    return max(1, min(CHUNK, CHUNK_BYTES // (per_pixel * what.side_px**2)))
+
+
+def _refuse_others(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise MergerscopeError(f"{folder} is no plain folder and would be replaced. Move it, or give another --out.")
+    others = sorted(path.name for path in folder.iterdir() if not _own(path)) if folder.exists() else []
+    if others:
+        raise MergerscopeError(
+            f"{folder} holds {len(others)} files that no simulated survey wrote, such as {others[0]}, and would be "
+            "replaced. Move them, or give another folder with --out."
+        )
+
+
+def _own(path: Path) -> bool:
+    return OWN_IMAGE.fullmatch(path.name) is not None and not path.is_dir()
+
+
+def _remove_images(folder: Path) -> None:
+    """Remove a folder of simulated images, one by one: whatever else came into it meanwhile makes `rmdir` fail."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if _own(path):
+                path.unlink()
+        folder.rmdir()
+
+
+def _discard_parts(out: Path) -> None:
+    for name in ("catalog.csv.part", "images.zip.part"):
+        (out / name).unlink(missing_ok=True)
+    _remove_images(out / "images.part")
 
 
 def _make(task: tuple[Survey, range]) -> list[_Made]:
@@ -149,8 +221,3 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     member.create_system = 3
     member.external_attr = 0o644 << 16
     archive.writestr(member, data)
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(data)
