@@ -197,7 +197,7 @@ def test_params_explains_one_block_and_corrects_its_name(project):
 
 
 def test_simulate_writes_a_survey_that_the_catalog_reads(project):
-    asked = ["--galaxies", "40", "--seed", "4", "--size", "64", "--merger-fraction", "0.1", "--workers", "1"]
+    asked = ["--galaxies", "40", "--seed", "1", "--size", "64", "--merger-fraction", "0.3", "--workers", "1"]
     assert run("simulate", *asked, cwd=project).returncode == 0
     assert sorted(path.name for path in (project / "data").iterdir()) == ["catalog.csv", "images.zip"]
     done = run("catalog", cwd=project)

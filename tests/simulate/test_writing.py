@@ -118,7 +118,7 @@ def test_ctrl_c_ends_the_workers_and_leaves_nothing(file_format, wait_s, tmp_pat
     os.killpg(process.pid, signal.SIGINT)
     start = time.monotonic()
     _, said = process.communicate(timeout=60)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     assert (process.returncode, said.strip()) == (130, "Interrupted.")
     assert list((tmp_path / "data").iterdir()) == []
 

@@ -11,7 +11,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterable
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
@@ -114,7 +114,9 @@ def _hire(make: Callable[[Task], Made]) -> tuple[SpawnProcess, Connection]:
     here, there = context.Pipe()
     process = context.Process(target=_work, args=(there, make), daemon=True)
     # Ctrl-C reaches every process of the terminal; the parent alone answers, and ends the workers. A process begins
-    # with its parent's mask, so it is deaf to the signal while it still imports.
+    # with its parent's mask, so it is deaf to the signal while it still imports. The tracker, which a first start would
+    # begin, unblocks the signal when it is there.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
