@@ -53,6 +53,15 @@ def test_a_survey_replaces_the_former_as_a_whole(before, after, tmp_path):
             assert len(images.namelist()) == 2
 
 
+@pytest.mark.parametrize("files", [{"catalog.csv": "id,filename,p_merger\n"}, {"images.zip": "real"}])
+def test_a_survey_of_others_is_never_replaced(files, tmp_path):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(MergerscopeError, match="not simulated"):
+        simulate_survey(tmp_path, 2, TABLE)
+    assert {name: (tmp_path / name).read_text() for name in names(tmp_path)} == files
+
+
 @pytest.mark.parametrize("place", ["images/simba.jpg", "images/587722984435351614.jpg", "images/sim0000000.jpg/a.jpg"])
 @pytest.mark.parametrize("what", [TABLE, FITS])
 def test_images_of_others_are_never_deleted(place, what, tmp_path):

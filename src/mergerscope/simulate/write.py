@@ -87,6 +87,7 @@ def simulate_survey(out: Path, galaxies: int, what: Survey, workers: int = 1) ->
         out.mkdir(parents=True, exist_ok=True)
         for folder in (out / "images", out / "images.part"):
             _refuse_others(folder)
+        _refuse_other_tables(out)
         _discard_parts(out)
         try:
             _write_parts(table, images, galaxies, what, workers)
@@ -146,6 +147,20 @@ def _refuse_others(folder: Path) -> None:
         raise MergerscopeError(
             f"{folder} holds {len(others)} files that no simulated survey wrote, such as {others[0]}, and would be "
             "replaced. Move them, or give another folder with --out."
+        )
+
+
+def _refuse_other_tables(out: Path) -> None:
+    table, archive = out / "catalog.csv", out / "images.zip"
+    if table.is_file():
+        with table.open(encoding="utf-8", errors="replace") as file:
+            own = "truth_class" in file.readline().strip().split(",")
+    else:
+        own = not archive.exists()
+    if not own:
+        raise MergerscopeError(
+            f"{out} holds a survey that was not simulated ({table.name} without a column truth_class, or "
+            f"{archive.name} alone), and it would be replaced. Move it, or give another --out."
         )
 
 
