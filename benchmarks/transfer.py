@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mergerscope.learn.baseline import untrained_embedding
 from mergerscope.learn.device import pick_device
+from mergerscope.learn.embed import embed_images
 from mergerscope.learn.encoder import load_encoder
 from mergerscope.params import Params, load_params
 from mergerscope.paths import Paths, find_root
@@ -23,9 +24,11 @@ from mergerscope.search.evaluation import Trial
 from mergerscope.search.labels import Labels
 from mergerscope.search.rankers import available
 from mergerscope.search.store import EmbeddingStore
+from mergerscope.search.write_store import StoreWriter
 from mergerscope.shards.manifest import Manifest
-from mergerscope.stages import catalog, shard
-from mergerscope.stages.embed import embed_shards
+from mergerscope.shards.reader import read_shard
+from mergerscope.stages import catalog
+from mergerscope.stages import shard as shard_stage
 from mergerscope.survey.catalog_file import read_catalog
 
 
@@ -44,7 +47,7 @@ def main() -> None:
         paths = Paths(Path(name))
         (paths.root / "survey").symlink_to(asked.folder.resolve(), target_is_directory=True)
         catalog.run(paths, params)
-        shard.run(paths, params)
+        shard_stage.run(paths, params)
         compare(home, paths, params)
 
 
@@ -68,16 +71,18 @@ def compare(home: Paths, paths: Paths, params: Params) -> None:
 
 
 def embed(home: Paths, paths: Paths, params: Params, manifest: Manifest) -> EmbeddingStore:
-    encoder = load_encoder(home.encoder_weights, home.encoder_config)
+    encoder, settings = load_encoder(home.encoder_weights, home.encoder_config), params.embed
+    writer = StoreWriter(paths.root / "trained")
     with progress("transfer: trained", manifest.total, "galaxies") as advance:
-        embed_shards(
-            encoder, paths.shards, manifest, paths.root / "trained", params.embed, pick_device(params.embed.device),
-            advance,
-        )
-    (paths.root / "trained" / "meta.json").write_text(
-        f'{{"dim": {encoder.config.output_dim}, "total": {manifest.total}}}', encoding="utf-8"
-    )
-    return EmbeddingStore.open(paths.root / "trained")
+        for entry in manifest.shards:
+            shard = read_shard(paths.shards, entry.name)
+            found = embed_images(
+                encoder, shard.images, views=settings.views, batch_size=settings.batch_size,
+                device=pick_device(settings.device), advance=advance,
+            )
+            writer.add(shard.ids, found.embedding, found.pairs_logit)
+    writer.close()
+    return EmbeddingStore.open(writer.folder)
 
 
 if __name__ == "__main__":
