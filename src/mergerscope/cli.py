@@ -98,8 +98,8 @@ def _stage_help(name: str) -> str:
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), show_default=True, help="Folder."
 )
 @click.option(
-    "--merger-fraction", type=click.FloatRange(0, 1), default=0.08, show_default=True,
-    help="Share of encounters, of which volunteers recognise a third.",
+    "--merger-fraction", type=click.FloatRange(0, 1), default=0.055, show_default=True,
+    help="Share of encounters, of which volunteers recognise less than half.",
 )
 @click.option("--size", type=click.IntRange(16, 2048), default=128, show_default=True, help="Pixels a side.")
 @click.option(

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mergerscope.simulate.instrument import SURVEYS
+from mergerscope.simulate.scene import draw_scene, sketch
 from mergerscope.simulate.truth import MergerTruth, Truth, TruthClass
 from mergerscope.simulate.vote_tree import ANSWERS, LEADS_TO
 from mergerscope.simulate.votes import VOTE_COLUMNS, cast_votes, merger_opinion
@@ -105,3 +107,15 @@ def test_a_projection_fools_some_and_the_less_the_more_the_two_differ():
     star = replace(chance, truth_class="star", size_ratio=0.0)
     assert mean_votes(star)["Class8.6"] < 0.15
     assert all(mean_votes(truth)["Class8.6"] < 0.05 for truth in (SPIRAL, ELLIPTICAL, EDGE_ON))
+
+
+def test_a_group_in_contact_fools_and_is_no_merger():
+    # galaxy 1919 of this survey has a like neighbour at half of its own radius, 4 has none
+    fooling, alone = (
+        draw_scene(1, sketch(1, index, 0.055), None, SURVEYS["sdss"], 128, native=False).truth for index in (1919, 4)
+    )
+    assert fooling.truth_class == "elliptical"
+    assert fooling.merger is None
+    assert 0.2 < fooling.separation_r90 < 1
+    assert fooling.second_nucleus_snr > 20
+    assert merger_opinion(fooling) > 0.3 > 0.1 > merger_opinion(alone)

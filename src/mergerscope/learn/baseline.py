@@ -62,7 +62,7 @@ def moco_references_embedding(
         shards_dir: the shards.
         catalog: whose references are trained on.
         folder: where the embeddings are written.
-        scratch: for a shard of the references, and resume points of the training.
+        scratch: for a shard of the references.
         description: of the progress bars.
 
     Returns:
@@ -72,7 +72,8 @@ def moco_references_embedding(
     alone = _references_alone(shards_dir, catalog, small)
     if alone is None:
         return None
-    result = fit(seed_protocol(params), small, alone, scratch=scratch / "fit", monitored=False, description=description)
+    # Without resume points: an epoch is a step or two, and to keep one takes longer than to make it.
+    result = fit(seed_protocol(params), small, alone, monitored=False, description=description)
     return _embed(result.encoder, params, shards_dir, catalog, folder, description)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
 from mergerscope.errors import MissingExtraError
 from mergerscope.report.images import thumbnail
@@ -83,8 +84,12 @@ def _umap(units: Array, neighbours: int) -> Array:
     with warnings.catch_warnings():
         # Importing it warns about TensorFlow, which only its parametric form would use.
         warnings.simplefilter("ignore")
+        # Exact neighbours: its own way to them takes half of all its time for surveys below 4,096 galaxies.
+        distances, indices = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(units).kneighbors(units)
         # One job: with more, equal seeds give different maps.
-        model = importlib.import_module("umap").UMAP(n_neighbors=neighbours, min_dist=0.1, random_state=SEED, n_jobs=1)
+        model = importlib.import_module("umap").UMAP(
+            n_neighbors=neighbours, min_dist=0.1, random_state=SEED, n_jobs=1, precomputed_knn=(indices, distances)
+        )
         return np.asarray(model.fit_transform(units), np.float64)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,25 @@ from mergerscope.simulate.instrument import Night, sky_sigma
 from mergerscope.simulate.light import Grid, add_gaussian, sersic, to_bands
 from mergerscope.simulate.populations import galaxy_colour, star_colour
 
-__all__ = ["add_field_galaxies", "add_galaxy", "add_group", "add_star", "add_stars", "add_trail"]
+__all__ = ["Neighbour", "add_field_galaxies", "add_galaxy", "add_group", "add_star", "add_stars", "add_trail"]
 
 Light = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A galaxy that was put beside the central one.
+
+    Attributes:
+        light: (bands, H, W) of it alone, before the point spread.
+        centre_px: where it is from the field's centre.
+        radius_arcsec: its half-light radius.
+    """
+
+    light: Light
+    centre_px: tuple[float, float]
+    radius_arcsec: float
+
 
 FAINTEST = 23.0
 STARS_18 = 0.20
@@ -63,8 +80,9 @@ def add_stars(
 
 def add_field_galaxies(
     light: Light, night: Night, bands: tuple[int, ...], crowding: float, rng: np.random.Generator
-) -> None:
-    """Add unrelated galaxies by number counts, ``crowding`` times the mean."""
+) -> list[Neighbour]:
+    """Add unrelated galaxies by number counts, ``crowding`` times the mean; returns the brighter ones."""
+    bright = []
     side_px = light.shape[1]
     area = (side_px * night.pixel_arcsec / 60) ** 2
     low, high = 10 ** (0.42 * (15.5 - 20)), 10 ** (0.42 * (FAINTEST - 20))
@@ -73,15 +91,18 @@ def add_field_galaxies(
         x, y = rng.uniform(-side_px / 2, side_px / 2, size=2)
         where = Grid(side_px, night.pixel_arcsec, (float(x), float(y)))
         if magnitude < 19.5:
-            add_galaxy(light, draw_galaxy(rng, magnitude, smallest_arcsec=0.3), where, bands)
+            galaxy = draw_galaxy(rng, magnitude, smallest_arcsec=0.3)
+            bright.append(Neighbour(add_galaxy(light, galaxy, where, bands), where.centre_px, galaxy.radius_arcsec))
         else:
             _add_faint_galaxy(light, magnitude, where, bands, rng)
+    return bright
 
 
 def add_group(
     light: Light, night: Night, bands: tuple[int, ...], host: Galaxy, members: int, rng: np.random.Generator
-) -> None:
+) -> list[Neighbour]:
     """Add early-type members of the group or cluster that a galaxy lies in, fainter than it and as far away."""
+    added = []
     side_px = light.shape[1]
     core_px = rng.uniform(0.12, 0.35) * side_px
     for _ in range(members):
@@ -95,7 +116,9 @@ def add_group(
             rng.uniform(0, math.pi),
         )  # fmt: skip
         colour = galaxy_colour("old", host.redshift, -0.02 * fainter + rng.normal(0, 0.03))[list(bands)]
-        light += colour[:, None, None].astype(np.float32) * shape
+        added.append(Neighbour(colour[:, None, None].astype(np.float32) * shape, place, radius))
+        light += added[-1].light
+    return added
 
 
 def add_trail(light: Light, night: Night, rng: np.random.Generator) -> None:

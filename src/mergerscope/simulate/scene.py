@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mergerscope.simulate.demography import absolute_of_size, apparent_magnitude, place
 from mergerscope.simulate.galaxies import Galaxy, draw_galaxy, paint_galaxy
 from mergerscope.simulate.impostors import (
+    Neighbour,
     add_field_galaxies,
     add_galaxy,
     add_group,
@@ -34,6 +35,7 @@ from mergerscope.simulate.populations import BANDS, extinction
 from mergerscope.simulate.psf import spread
 from mergerscope.simulate.seen import Companion, R, companion_snr, galaxy_truth, merger_truth, star_snr, with_companion
 from mergerscope.simulate.truth import Truth
+from mergerscope.simulate.votes import merger_opinion
 
 __all__ = ["FIELD_R90", "Scene", "Sketch", "draw_scene", "sketch", "stream"]
 
@@ -48,6 +50,8 @@ COARSE_PX = 96
 OVERSUBTRACTED = 0.95
 """SDSS takes the outskirts of galaxies for sky, and measures too small a radius (Blanton et al. 2011,
 arXiv:1105.1960)."""
+PAIR_R90 = 2.5
+"""A neighbour farther off than this, in petroR90, is taken for the half of a pair by nobody."""
 IMPOSTORS = {"projection": 0.04, "star": 0.025, "blend": 0.02, "trail": 0.006}
 """Shares of the galaxies that do not merge with something unrelated upon or beside them."""
 
@@ -149,7 +153,7 @@ def draw_scene(seed: int, what: Sketch, merger: Merger | None, survey: Survey, s
     light = to_bands(target.paint(where), bands, target.redshift, target.redder)
     alone = light[R].copy()
     field = stream(seed, what.index, 3)
-    companion = _surroundings(light, target, what.impostor, r90_arcsec, night, bands, field)
+    companions = _surroundings(light, target, what.impostor, r90_arcsec, night, bands, field)
     seen = spread(light, night.psf, night.shift_arcsec, night.pixel_arcsec)
     seen *= extinction(survey.name, night.reddening_mag)[list(bands)].astype(np.float32)[:, None, None]
     if what.impostor == "trail":
@@ -163,7 +167,9 @@ def draw_scene(seed: int, what: Sketch, merger: Merger | None, survey: Survey, s
         assert target.galaxy is not None
         truth = galaxy_truth(target.galaxy, night)
         if what.impostor is not None:
-            truth = with_companion(truth, what.impostor, companion, r90_arcsec)
+            truth = replace(truth, truth_class=what.impostor)  # type: ignore[arg-type]  # impostors are classes
+        # people judge by the neighbour that looks most like the other half of a pair
+        truth = max((with_companion(truth, one, r90_arcsec) for one in companions), key=merger_opinion, default=truth)
     return Scene(flux, night, field_px, truth, target.magnitude, target.redshift, r90_arcsec)
 
 
@@ -202,34 +208,41 @@ def _petro_r90(target: _Target, seeing_arcsec: float) -> float:
 def _surroundings(
     light: Light, target: _Target, impostor: str | None, r90_arcsec: float, night: Night, bands: tuple[int, ...],
     rng: np.random.Generator,
-) -> Companion | None:  # fmt: skip
-    """Add field galaxies, stars, a group and the impostor; returns the impostor as a companion."""
+) -> list[Companion]:  # fmt: skip
+    """Add field galaxies, stars, a group and the impostor; returns what could be taken for the half of a pair."""
     side_px = light.shape[1]
     own_colour = _colour(light)
     r90_px = r90_arcsec / night.pixel_arcsec
-    add_field_galaxies(light, night, bands, rng.lognormal(-0.1, 0.45), rng)
+    neighbours = add_field_galaxies(light, night, bands, rng.lognormal(-0.1, 0.45), rng)
     add_stars(light, night, bands, rng.lognormal(-0.2, 0.6), rng)
-    galaxy = target.galaxy
+    galaxy, own = target.galaxy, []
     if galaxy is not None and galaxy.kind in ("elliptical", "lenticular") and rng.uniform() < 0.2:
-        add_group(light, night, bands, galaxy, int(rng.poisson(rng.choice([2, 6, 14], p=[0.65, 0.27, 0.08]))), rng)
+        members = int(rng.poisson(rng.choice([2, 6, 14], p=[0.65, 0.27, 0.08])))
+        neighbours += add_group(light, night, bands, galaxy, members, rng)
     if impostor == "star":
         apart, angle = r90_px * rng.uniform(0.15, 1.6), rng.uniform(0, 2 * math.pi)
         magnitude = target.magnitude + rng.uniform(-1.5, 3.0)
         add_star(light, apart * math.cos(angle), apart * math.sin(angle), magnitude, night, bands, rng)
-        return Companion(apart * night.pixel_arcsec, 0.0, 0.0, star_snr(magnitude, night))
+        own.append(Companion(apart * night.pixel_arcsec, 0.0, 0.0, star_snr(magnitude, night)))
     if impostor in ("projection", "blend"):
         near, far = (0.25 * r90_px, 1.8 * r90_px) if impostor == "projection" else (0.42 * side_px, 0.52 * side_px)
         apart, angle = rng.uniform(near, far), rng.uniform(0, 2 * math.pi)
         brighter = rng.uniform(-0.5, 2.2) if impostor == "projection" else rng.uniform(-1.8, 0.5)
         other = draw_galaxy(rng, target.magnitude + brighter, smallest_arcsec=0.6)
         where = Grid(side_px, night.pixel_arcsec, (apart * math.cos(angle), apart * math.sin(angle)))
-        added = add_galaxy(light, other, where, bands)
-        colour = abs(_colour(added) - own_colour)
-        return Companion(
-            apart * night.pixel_arcsec, colour, other.radius_arcsec / target.half_light_arcsec,
-            companion_snr(added[R], where.centre_px, night),
-        )  # fmt: skip
-    return None
+        added = Neighbour(add_galaxy(light, other, where, bands), where.centre_px, other.radius_arcsec)
+        own.append(_companion(added, own_colour, target, night))
+    beside = (one for one in neighbours if math.hypot(*one.centre_px) < PAIR_R90 * r90_px)
+    return [*own, *(_companion(one, own_colour, target, night) for one in beside)]
+
+
+def _companion(neighbour: Neighbour, own_colour: float, target: _Target, night: Night) -> Companion:
+    return Companion(
+        separation_arcsec=math.hypot(*neighbour.centre_px) * night.pixel_arcsec,
+        colour_difference=abs(_colour(neighbour.light) - own_colour),
+        size_ratio=neighbour.radius_arcsec / target.half_light_arcsec,
+        snr=companion_snr(neighbour.light[R], neighbour.centre_px, night),
+    )
 
 
 def _colour(light: Light) -> float:

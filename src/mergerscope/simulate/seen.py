@@ -70,13 +70,10 @@ def galaxy_truth(galaxy: Galaxy, night: Night) -> Truth:
     )
 
 
-def with_companion(truth: Truth, impostor: str, companion: Companion | None, r90_arcsec: float) -> Truth:
+def with_companion(truth: Truth, companion: Companion, r90_arcsec: float) -> Truth:
     """Return the truth of a galaxy with something unrelated upon or beside it."""
-    if companion is None:
-        return replace(truth, truth_class=impostor)  # type: ignore[arg-type]
     return replace(
         truth,
-        truth_class=impostor,  # type: ignore[arg-type]
         second_nucleus_snr=companion.snr,
         separation_arcsec=companion.separation_arcsec,
         separation_r90=companion.separation_arcsec / r90_arcsec,

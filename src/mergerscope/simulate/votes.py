@@ -83,7 +83,8 @@ def _opinions(truth: Truth, rng: np.random.Generator) -> dict[int, np.ndarray]:
 
 
 def _tail_seen(truth: Truth) -> float:
-    return _step(truth.visible_tidal_snr, 2.6, 0.6)
+    # over one area of the point spread; a tail covers many, so that it is seen where one alone would drown
+    return _step(truth.visible_tidal_snr, 1.6, 0.4)
 
 
 def _featured(truth: Truth, merging: float) -> float:

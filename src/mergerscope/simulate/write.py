@@ -52,7 +52,7 @@ class Survey:
     survey: str = "sdss"
     file_format: str = "table"
     side_px: int = 424
-    merger_fraction: float = 0.08
+    merger_fraction: float = 0.055
 
 
 @dataclass(frozen=True, slots=True)
