@@ -46,13 +46,23 @@ def test_the_noise_of_an_empty_field_is_what_is_stated(name):
     assert sky_sigma(night.binned(2)) == pytest.approx(2 * sky_sigma(night), rel=1e-6)
 
 
-def test_sdss_is_as_deep_as_published():
-    # York et al. (2000): 5 sigma for stars at g 23.3, r 23.1, i 22.3 (1 arcsec seeing), within half a magnitude
-    survey = SURVEYS["sdss"]
+@pytest.mark.parametrize(
+    ("name", "published", "within"),
+    [
+        # York et al. (2000): 5 sigma for stars at g 23.3, r 23.1, i 22.3, at a seeing of 1 arcsec
+        ("sdss", [23.3, 22.9, 22.3], 0.5),
+        # an exponential disc of 0.45 arcsec at g 24.0, r 23.4, z 22.5 (Dey et al. 2019) is 0.5 fainter as a star
+        ("legacy", [24.5, 23.9, 23.0], 0.3),
+        # Aihara et al. (2018): apertures of 2 arcsec; 0.3 deeper for stars
+        ("hsc", [26.8, 26.4, 26.2, 25.4, 24.7], 0.3),
+    ],
+)
+def test_a_survey_is_as_deep_as_published(name, published, within):
+    survey = SURVEYS[name]
     night = draw_night(survey, np.random.default_rng(0))
-    pixels = 4 * np.pi * np.array([(psf.fwhm_arcsec / 2.355 / 0.396) ** 2 for psf in night.psf])
+    pixels = 4 * np.pi * np.array([(psf.fwhm_arcsec / 2.355 / survey.pixel_arcsec) ** 2 for psf in night.psf])
     limit = 22.5 - 2.5 * np.log10(5 * sky_sigma(night) * np.sqrt(pixels))
-    assert limit == pytest.approx([23.3, 22.9, 22.3], abs=0.5)
+    assert limit == pytest.approx(published, abs=within)
 
 
 def test_bright_light_is_noisier_by_its_own_electrons():
