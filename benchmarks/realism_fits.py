@@ -24,7 +24,7 @@ from benchmarks.realism_fits_measures import RADII_ARCSEC, brightness, filled, p
 from PIL import Image
 
 from mergerscope.simulate.instrument import SURVEYS
-from mergerscope.simulate.write import Survey, simulate_survey
+from mergerscope.simulate.write import Recipe, simulate_survey
 
 SIDE = 240
 """Pixels a side of the simulated cutouts."""
@@ -84,7 +84,7 @@ def simulated_pictures(survey, galaxies, seed, workers):
     """Return for each band a list of what was measured."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        what = Survey(seed=seed, survey=survey, file_format="fits", side_px=SIDE)
+        what = Recipe(seed=seed, survey=survey, file_format="fits", side_px=SIDE)
         simulate_survey(Path(folder), galaxies, what, workers)
         for path in sorted(Path(folder, "images").glob("*.fits")):
             with fits.open(path) as file:
@@ -126,7 +126,7 @@ def sheet(path, seed, workers):
     rows = []
     for survey in ("legacy", "hsc"):
         with tempfile.TemporaryDirectory() as folder:
-            what = Survey(seed=seed, survey=survey, side_px=160, merger_fraction=0.4)
+            what = Recipe(seed=seed, survey=survey, side_px=160, merger_fraction=0.4)
             simulate_survey(Path(folder), 24, what, workers)
             with zipfile.ZipFile(Path(folder, "images.zip")) as images:
                 rows += [np.asarray(Image.open(BytesIO(images.read(name)))) for name in images.namelist()]

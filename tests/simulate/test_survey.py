@@ -14,11 +14,11 @@ from PIL import Image
 from mergerscope.simulate.instrument import SURVEYS
 from mergerscope.simulate.scene import draw_scene, sketch
 from mergerscope.simulate.votes import VOTE_COLUMNS
-from mergerscope.simulate.write import Survey, simulate_survey
+from mergerscope.simulate.write import Recipe, simulate_survey
 from mergerscope.survey.formats import open_survey
 from mergerscope.survey.votes import TRUTH
 
-WHAT = Survey(seed=3, side_px=64, merger_fraction=0.3)
+WHAT = Recipe(seed=3, side_px=64, merger_fraction=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_a_longer_survey_begins_with_the_shorter_one(survey, tmp_path):
 
 
 def test_another_seed_gives_another_sky(survey, tmp_path):
-    simulate_survey(tmp_path, 2, Survey(seed=4, side_px=64))
+    simulate_survey(tmp_path, 2, Recipe(seed=4, side_px=64))
     assert rows(tmp_path / "catalog.csv") != rows(survey / "catalog.csv")[:2]
 
 
@@ -84,7 +84,7 @@ def test_the_reader_takes_votes_and_leaves_the_truth(survey):
 
 @pytest.mark.parametrize("name", ["sdss", "legacy", "hsc"])
 def test_fits_files_have_bands_units_and_a_wcs(name, tmp_path):
-    simulate_survey(tmp_path, 1, Survey(seed=1, survey=name, file_format="fits", side_px=80, merger_fraction=0))
+    simulate_survey(tmp_path, 1, Recipe(seed=1, survey=name, file_format="fits", side_px=80, merger_fraction=0))
     row = rows(tmp_path / "catalog.csv")[0]
     with fits.open(tmp_path / "images" / row["filename"]) as file:
         assert [hdu.name.lower() for hdu in file[1:]] == [band.name for band in SURVEYS[name].bands]
