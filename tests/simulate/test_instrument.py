@@ -23,6 +23,20 @@ def test_a_star_is_as_wide_as_the_seeing_and_keeps_its_light(name):
         assert 2 * half == pytest.approx(psf.fwhm_arcsec, rel=0.05)
 
 
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_the_width_that_is_written_is_that_of_a_star_in_binned_pixels_too(factor):
+    night = draw_night(SURVEYS["sdss"], np.random.default_rng(1)).binned(factor)
+    light = np.zeros((3, 65, 65), np.float32)
+    add_gaussian(light, 0.0, 0.0, np.ones(3))
+    seen = spread(light, night.psf, np.zeros((3, 2)), night.pixel_arcsec)
+    for band, psf in zip(seen, night.psf, strict=True):
+        # sampled finely by its Fourier transform: a pixel is as wide as the star
+        fine = np.fft.irfft(np.pad(np.fft.rfft(band.sum(axis=0).astype(float)), (0, 992)))
+        above = np.count_nonzero(fine > fine.max() / 2) * 65 / len(fine) * night.pixel_arcsec
+        # a sum along y has the wings of the second Gaussian in it, and is a few per cent wider
+        assert above == pytest.approx(psf.width_arcsec(night.pixel_arcsec), rel=0.12)
+
+
 def test_errors_of_astrometry_move_a_band():
     light = np.zeros((2, 65, 65), np.float32)
     add_gaussian(light, 0.0, 0.0, np.ones(2))

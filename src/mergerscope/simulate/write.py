@@ -216,7 +216,7 @@ def _truth_cells(scene: Scene) -> list[str]:
         "magnitude_r": scene.magnitude,
         "redshift": scene.redshift,
         "petro_r90_arcsec": scene.petro_r90_arcsec,
-        "psf_fwhm_arcsec": scene.night.psf[1].fwhm_arcsec,
+        "psf_fwhm_arcsec": scene.night.psf[1].width_arcsec(scene.night.pixel_arcsec),
     }
     for field in fields(scene.truth):
         known[field.name] = getattr(scene.truth, field.name)
