@@ -15,7 +15,7 @@ import galsim
 import numpy as np
 from PIL import Image
 
-from mergerscope.simulate.write import Survey, simulate_survey
+from mergerscope.simulate.write import Recipe, simulate_survey
 
 MINUTES, WANTED = 20, 10_000
 FIELD_PX = 180
@@ -30,7 +30,7 @@ def main() -> None:
     alone = bare(200)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        simulate_survey(Path(folder), asked.galaxies, Survey(seed=1, side_px=128), workers=2)
+        simulate_survey(Path(folder), asked.galaxies, Recipe(seed=1, side_px=128), workers=2)
         each = (time.perf_counter() - start) / asked.galaxies
     print(f"  bare {1e3 * alone:.1f} ms, simulate {1e3 * each:.1f} ms a picture with two processes", file=sys.stderr)
     print(f"simulate_128px {60 * MINUTES / each:.0f} pictures in {MINUTES} minutes with two processes, 8 % encounters "

@@ -30,7 +30,7 @@ from sklearn.preprocessing import StandardScaler
 
 from mergerscope.learn.encoder import EncoderConfig, build_encoder
 from mergerscope.progress import progress
-from mergerscope.simulate.write import Survey, simulate_survey
+from mergerscope.simulate.write import Recipe, simulate_survey
 
 SIDE = 128
 """Both sides are brought to this many pixels, then measured."""
@@ -60,7 +60,7 @@ def real_pictures(folder, leave_out, limit, seed):
 def simulated_pictures(count, seed, workers, merger_fraction):
     """Return uint8 (N, SIDE, SIDE, 3), made at Galaxy Zoo's 424 pixels, and (N,) which are encounters."""
     with tempfile.TemporaryDirectory() as folder:
-        what = Survey(seed=seed, side_px=424, merger_fraction=merger_fraction)
+        what = Recipe(seed=seed, side_px=424, merger_fraction=merger_fraction)
         simulate_survey(Path(folder), count, what, workers)
         with zipfile.ZipFile(Path(folder) / "images.zip") as images:
             pictures = np.array([small(images.read(name)) for name in images.namelist()])

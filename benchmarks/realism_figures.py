@@ -25,7 +25,7 @@ def draw_sheets(folder, pictures, merging, scores):
     worst = np.argsort(scores)[::-1]
     chosen = {"mergers": mergers[:60], "others": others[:100], "given-away": worst[:30]}
     for name, indices in chosen.items():
-        _sheet(folder / f"simulated-{name}.jpg", pictures[indices])
+        draw_sheet(folder / f"simulated-{name}.jpg", pictures[indices])
 
 
 def _histograms(path, real, simulated, distances):
@@ -65,7 +65,8 @@ def _curves(path, real, simulated):
     plt.close(figure)
 
 
-def _sheet(path, pictures, columns=10):
+def draw_sheet(path, pictures, columns=10):
+    """Write pictures (N, side, side, 3) side by side."""
     side = pictures.shape[1]
     rows = -(-len(pictures) // columns)
     sheet = np.zeros((rows * side, columns * side, 3), np.uint8)

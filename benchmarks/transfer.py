@@ -19,7 +19,7 @@ from mergerscope.learn.encoder import load_encoder
 from mergerscope.params import Params, load_params
 from mergerscope.paths import Paths, find_root
 from mergerscope.progress import progress
-from mergerscope.search.choose import choose_ranker
+from mergerscope.search.choose import choose_by_labels
 from mergerscope.search.evaluation import Trial
 from mergerscope.search.labels import Labels
 from mergerscope.search.rankers import available
@@ -57,12 +57,7 @@ def compare(home: Paths, paths: Paths, params: Params) -> None:
     for encoder, store in (("trained", embed(home, paths, params, manifest)), ("untrained", untrained)):
         labels = Labels.of(table, store.ids)
         trial = Trial.of(table, labels, params.split, params.evaluate)
-        pool = labels.validation_pool()
-        k = max(1, min(params.train.monitor_k, len(pool) // 2))
-        choice = choose_ranker(
-            store, labels.references, pool, params.rank, k, params.split.seed,
-            background=labels.background(), pictures=labels.pictures,
-        )
+        choice = choose_by_labels(store, labels, labels.references, params)
         for row in trial.run(encoder, store, available(store), params.rank, lambda _: None):
             precision, recall = row.metrics["average_precision"], row.metrics["recall_at_100"]
             mark = " (chosen)" if row.ranker == choice.ranker else ""

@@ -120,9 +120,9 @@ def simulate(
     It replaces catalog.csv, images.zip and images/ in the folder once all is made; an images/ with other files than a
     simulated survey's is refused.
     """
-    from mergerscope.simulate.write import Survey, simulate_survey
+    from mergerscope.simulate.write import Recipe, simulate_survey
 
-    what = Survey(
+    what = Recipe(
         seed=seed, survey=survey, file_format=file_format, side_px=size, merger_fraction=merger_fraction
     )
     simulate_survey(out, galaxies, what, workers)

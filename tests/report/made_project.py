@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+from safetensors.numpy import save_file
 
 from mergerscope.params import Params, parse_params
 from mergerscope.paths import Paths
@@ -149,7 +150,8 @@ def write_train(paths: Paths, images: np.ndarray, epochs: int = 8) -> None:
     (folder / "metrics.json").write_text(json.dumps(summary))
     views = np.stack([images[:4], images[:4, :, ::-1], images[:4, :, :, ::-1], images[:4].swapaxes(2, 3)], axis=1)
     both = np.maximum(images[:6], np.roll(images[6:12], 6, axis=3))
-    np.savez(folder / "samples.npz", views=views, pairs_positive=both, pairs_negative=images[12:18])
+    samples = {"views": views, "pairs_positive": both, "pairs_negative": images[12:18]}
+    save_file(samples, folder / "samples.safetensors")
 
 
 def write_evaluation(paths: Paths, params: Params, catalog: Catalog, kept: np.ndarray, store: EmbeddingStore) -> None:

@@ -44,6 +44,13 @@ def test_a_training_that_does_not_say_is_told(inputs, tmp_path, content):
         load_training(tmp_path / "train")
 
 
+def test_samples_that_cannot_be_read_name_the_file_and_the_stage(inputs, tmp_path):
+    shutil.copytree(inputs.paths.train_results, tmp_path / "train")
+    (tmp_path / "train" / "samples.safetensors").write_bytes(b"PK")
+    with pytest.raises(ContractError, match=r"samples.safetensors cannot be read.*mergerscope train"):
+        load_training(tmp_path / "train")
+
+
 def test_versions_name_the_package_and_what_it_stands_on():
     names = [name for name, _ in versions()]
     assert names[:2] == ["mergerscope", "Python"]

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergerscope.search.shortlist import rank_order, top_k
+from mergerscope.search.shortlist import rank_order
 
 ENTRY = st.tuples(st.text("abc", min_size=1, max_size=3), st.integers(-3, 3))
 ENTRIES = st.lists(ENTRY, max_size=30, unique_by=lambda entry: entry[0])
@@ -16,14 +16,3 @@ def test_equal_scores_are_in_the_order_of_the_ids(entries):
     scores = np.array([score for _, score in entries], np.float32)
     wanted = sorted(range(len(entries)), key=lambda row: (-entries[row][1], entries[row][0]))
     assert rank_order(scores, ids).tolist() == wanted
-
-
-@given(ENTRIES, st.integers(1, 40), st.integers(1, 7))
-def test_the_top_of_blocks_is_the_top_of_the_whole(entries, k, size):
-    ids = np.array([name for name, _ in entries], dtype=np.str_)
-    scores = np.array([score for _, score in entries], np.float32)
-    blocks = ((ids[start : start + size], scores[start : start + size]) for start in range(0, len(ids), size))
-    got_ids, got_scores = top_k(blocks, k)
-    order = rank_order(scores, ids)[:k]
-    assert got_ids.tolist() == ids[order].tolist()
-    assert got_scores.tolist() == scores[order].tolist()

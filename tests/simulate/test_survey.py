@@ -11,14 +11,19 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from PIL import Image
 
-from mergerscope.simulate.instrument import SURVEYS
-from mergerscope.simulate.scene import draw_scene, sketch
+from mergerscope.simulate.fits import fits_bytes
+from mergerscope.simulate.galaxies import draw_galaxy
+from mergerscope.simulate.instrument import SURVEYS, draw_night
+from mergerscope.simulate.light import Grid, sersic
+from mergerscope.simulate.populations import BANDS, extinction, galaxy_colour
+from mergerscope.simulate.psf import spread
+from mergerscope.simulate.scene import MARGIN_PX, draw_scene, sketch, stream
 from mergerscope.simulate.votes import VOTE_COLUMNS
-from mergerscope.simulate.write import Survey, simulate_survey
+from mergerscope.simulate.write import Recipe, simulate_survey
 from mergerscope.survey.formats import open_survey
 from mergerscope.survey.votes import TRUTH
 
-WHAT = Survey(seed=3, side_px=64, merger_fraction=0.3)
+WHAT = Recipe(seed=3, side_px=64, merger_fraction=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +53,7 @@ def test_a_longer_survey_begins_with_the_shorter_one(survey, tmp_path):
 
 
 def test_another_seed_gives_another_sky(survey, tmp_path):
-    simulate_survey(tmp_path, 2, Survey(seed=4, side_px=64))
+    simulate_survey(tmp_path, 2, Recipe(seed=4, side_px=64))
     assert rows(tmp_path / "catalog.csv") != rows(survey / "catalog.csv")[:2]
 
 
@@ -84,7 +89,7 @@ def test_the_reader_takes_votes_and_leaves_the_truth(survey):
 
 @pytest.mark.parametrize("name", ["sdss", "legacy", "hsc"])
 def test_fits_files_have_bands_units_and_a_wcs(name, tmp_path):
-    simulate_survey(tmp_path, 1, Survey(seed=1, survey=name, file_format="fits", side_px=80, merger_fraction=0))
+    simulate_survey(tmp_path, 1, Recipe(seed=1, survey=name, file_format="fits", side_px=80, merger_fraction=0))
     row = rows(tmp_path / "catalog.csv")[0]
     with fits.open(tmp_path / "images" / row["filename"]) as file:
         assert [hdu.name.lower() for hdu in file[1:]] == [band.name for band in SURVEYS[name].bands]
@@ -124,3 +129,49 @@ def test_the_field_is_a_fixed_number_of_petrosian_radii():
     native = draw_scene(3, sketch(3, 1, 0.0), None, SURVEYS["sdss"], 60, native=True)
     assert native.field_px == 60
     assert native.night.pixel_arcsec == SURVEYS["sdss"].pixel_arcsec
+
+
+@pytest.mark.parametrize("name", SURVEYS)
+def test_every_band_holds_the_light_of_an_elliptical(name):
+    """One without dust of its own: its light in each band is its colour, less Galactic extinction."""
+    survey = SURVEYS[name]
+    bands = [BANDS.index(band.name) for band in survey.bands]
+    found = []
+    for index in range(150):
+        what = sketch(11, index, 0.0)
+        galaxy = draw_galaxy(stream(11, index, 1))
+        if what.impostor is None and galaxy.kind == "elliptical" and galaxy.radius_arcsec < 3.5 and galaxy.young < 0.01:
+            scene = draw_scene(11, what, None, survey, round(30 / survey.pixel_arcsec), native=True)
+            axis = np.arange(scene.flux.shape[1]) - (scene.flux.shape[1] - 1) / 2
+            near = np.hypot(axis[:, None], axis) * survey.pixel_arcsec < 9
+            colour = galaxy_colour("old", galaxy.redshift, galaxy.redder)[bands]
+            through = extinction(name, scene.night.reddening_mag)[bands]
+            found.append(scene.flux[:, near].sum(axis=1) / (galaxy.flux * colour * through))
+    assert len(found) > 4
+    # an aperture misses a few per cent of a Sersic profile, faint neighbours and what is left of the sky add as much
+    assert np.median(found, axis=0) == pytest.approx(np.ones(len(bands)), abs=0.1)
+
+
+@pytest.mark.parametrize("side", [1, 33, 64])
+def test_a_fits_image_is_the_scene_without_its_margin_to_the_last_pixel(side):
+    scene = draw_scene(3, sketch(3, 1, 0.0), None, SURVEYS["legacy"], side, native=True)
+    with fits.open(io.BytesIO(fits_bytes(scene, "sim0000001", 359.9999, 89.0))) as file:
+        for index, hdu in enumerate(file[1:]):
+            inner = scene.flux[index, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+            assert hdu.data.shape == (side, side)
+            assert np.array_equal(hdu.data, inner[::-1])
+            # beside the pole and the meridian too, the middle of the image is the galaxy
+            ra, dec = WCS(hdu.header).all_pix2world((side - 1) / 2, (side - 1) / 2, 0)
+            assert (float(ra), float(dec)) == pytest.approx((359.9999, 89.0), abs=1e-7)
+
+
+def test_light_does_not_wrap_around_the_edge_of_a_field():
+    """A bright disc half outside on the left leaves nothing on the right but noise."""
+    night = draw_night(SURVEYS["sdss"], np.random.default_rng(0))
+    size = 64 + 2 * MARGIN_PX
+    light = np.zeros((3, size, size), np.float32)
+    light += 3000 * sersic(Grid(size, night.pixel_arcsec, (-size / 2 + 4.0, 0.0)), 1.0, 1.5, 1.0, 1.0, 0.0)
+    seen = spread(light, night.psf, night.shift_arcsec, night.pixel_arcsec)
+    kept = seen[:, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+    right, left = kept[:, :, -4:].max(), kept[:, :, :4].max()
+    assert right < 0.03 * left

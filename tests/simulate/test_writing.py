@@ -13,10 +13,10 @@ import pytest
 
 from mergerscope.errors import MergerscopeError
 from mergerscope.simulate import crew, write
-from mergerscope.simulate.write import Survey, simulate_survey
+from mergerscope.simulate.write import Recipe, simulate_survey
 
-TABLE = Survey(seed=3, side_px=32, merger_fraction=0)
-FITS = Survey(seed=3, side_px=32, merger_fraction=0, file_format="fits")
+TABLE = Recipe(seed=3, side_px=32, merger_fraction=0)
+FITS = Recipe(seed=3, side_px=32, merger_fraction=0, file_format="fits")
 
 
 def names(folder):
@@ -25,7 +25,7 @@ def names(folder):
 
 @pytest.mark.parametrize("file_format", ["table", "fits"])
 def test_the_size_of_a_chunk_changes_nothing(file_format, tmp_path, monkeypatch):
-    what = Survey(seed=3, side_px=32, merger_fraction=0.5, file_format=file_format)
+    what = Recipe(seed=3, side_px=32, merger_fraction=0.5, file_format=file_format)
     simulate_survey(tmp_path / "one", 5, what)
     monkeypatch.setattr(write, "CHUNK", 2)
     simulate_survey(tmp_path / "two", 5, what)
@@ -38,7 +38,7 @@ def test_the_size_of_a_chunk_changes_nothing(file_format, tmp_path, monkeypatch)
     ("sdss", "table", 424, 64), ("sdss", "fits", 128, 64), ("hsc", "fits", 424, 9), ("hsc", "fits", 2048, 1),
 ])  # fmt: skip
 def test_a_chunk_holds_about_32_mib(survey, file_format, side_px, galaxies):
-    assert write._chunk(Survey(survey=survey, file_format=file_format, side_px=side_px)) == galaxies
+    assert write._chunk(Recipe(survey=survey, file_format=file_format, side_px=side_px)) == galaxies
 
 
 @pytest.mark.parametrize(("before", "after"), [(TABLE, FITS), (FITS, TABLE), (FITS, FITS), (TABLE, TABLE)])

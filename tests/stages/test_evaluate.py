@@ -13,6 +13,7 @@ import pytest
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.params import Params
 from mergerscope.paths import Paths
+from mergerscope.search import choose
 from mergerscope.search.evaluation import DEPTHS
 from mergerscope.stages import catalog, embed, evaluate, rank
 from mergerscope.survey.catalog_file import read_catalog, write_catalog
@@ -129,7 +130,7 @@ def test_the_same_again_gives_the_same_bytes(judged, trained_params, tmp_path, m
 def test_labels_of_hidden_mergers_do_not_move_the_choice(judged, trained_params, tmp_path, monkeypatch):
     """Poison: the hidden merger loses its vote; nothing but the metrics may notice."""
     seen = []
-    monkeypatch.setattr(evaluate, "choose_ranker", lambda *args, **more: seen.append((args[1:], more)) or stop())
+    monkeypatch.setattr(choose, "choose_ranker", lambda *args, **more: seen.append((args[1:], more)) or stop())
 
     def stop():
         raise KeyboardInterrupt

@@ -7,6 +7,7 @@ import shutil
 import mlflow
 import numpy as np
 import pytest
+from safetensors.numpy import load, load_file
 
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.learn.encoder import load_encoder
@@ -65,7 +66,7 @@ def history(paths: Paths) -> list[dict[str, str]]:
 def test_what_it_writes(project, params):
     train.run(project, params)
     assert outputs(project).keys() == {
-        "encoder.safetensors", "encoder.json", "history.csv", "metrics.json", "samples.npz",
+        "encoder.safetensors", "encoder.json", "history.csv", "metrics.json", "samples.safetensors",
     }  # fmt: skip
     encoder = load_encoder(project.encoder_weights, project.encoder_config)
     assert encoder.config.image_size == 16
@@ -78,12 +79,22 @@ def test_what_it_writes(project, params):
     assert (metrics["epochs"], metrics["images"]) == (2, 11)
     for name in ("trained", "untrained"):
         assert metrics["validation"][name].keys() == {"recall", "average_precision"}
-    with np.load(project.train_results / "samples.npz", allow_pickle=False) as samples:
-        shapes = {name: samples[name].shape for name in samples.files}
-        assert {samples[name].dtype for name in samples.files} == {np.dtype(np.uint8)}
+    samples = load_file(project.train_results / "samples.safetensors")
+    shapes = {name: values.shape for name, values in samples.items()}
+    assert {values.dtype for values in samples.values()} == {np.dtype(np.uint8)}
     galaxies = shapes["views"][0]
     assert shapes == {"views": (galaxies, 6, 3, 16, 16), "pairs_positive": (galaxies, 3, 16, 16),
                       "pairs_negative": (galaxies, 3, 16, 16)}  # fmt: skip
+
+
+def test_samples_are_packed_as_they_are_however_they_lie_in_memory():
+    images = np.arange(120, dtype=np.uint8).reshape(2, 3, 4, 5)
+    given = {"views": images.swapaxes(1, 3), "pairs_positive": images[:, :, ::-1], "pairs_negative": images[:0]}
+    packed = train._packed(given)
+    assert packed == train._packed(dict(reversed(given.items())))
+    read = load(packed)
+    assert read.keys() == given.keys()
+    assert all(np.array_equal(read[name], given[name]) for name in given)
 
 
 def test_metrics_tell_the_images_that_were_trained_on(project, params):

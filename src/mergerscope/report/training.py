@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.report.evaluation import read_csv, read_json
@@ -69,11 +71,11 @@ class Training:
 
 
 def load_training(folder: Path) -> Training:
-    """Read history.csv, metrics.json and samples.npz.
+    """Read history.csv, metrics.json and samples.safetensors.
 
     Raises:
         MissingInputError: one of them is not there.
-        ContractError: metrics.json does not tell images and epochs.
+        ContractError: metrics.json does not tell images and epochs, or the samples cannot be read.
     """
     metrics = read_json(folder / "metrics.json", "train")
     if not (is_number(metrics.get("images")) and is_number(metrics.get("epochs"))):
@@ -81,12 +83,14 @@ def load_training(folder: Path) -> Training:
     lines = read_csv(folder / "history.csv", "train")
     names = list(lines[0]) if lines else ["epoch", "loss"]
     history = {name: np.array([float(line[name] or "nan") for line in lines]) for name in names}
-    path = folder / "samples.npz"
+    path = folder / "samples.safetensors"
     if not path.is_file():
         raise MissingInputError(path, "train")
-    with np.load(path, allow_pickle=False) as file:
-        samples = {name: file[name] for name in file.files if file[name].size}
-    return Training(history, metrics, samples)
+    try:
+        samples = load_file(path)
+    except SafetensorError as error:
+        raise ContractError(f"{path} cannot be read: {error}. Run `mergerscope train` again.") from None
+    return Training(history, metrics, {name: values for name, values in samples.items() if values.size})
 
 
 def training_panels(training: Training) -> list[Panel]:

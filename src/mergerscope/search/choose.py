@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from mergerscope.params import RankParams
+from mergerscope.params import Params, RankParams
+from mergerscope.search.labels import Labels
 from mergerscope.search.rankers import available
 from mergerscope.search.store import EmbeddingStore
 from mergerscope.search.validation import Arena, Validation
 from mergerscope.search.write import number
 
-__all__ = ["Choice", "choose_ranker"]
+__all__ = ["Choice", "choose_by_labels", "choose_ranker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,19 @@ class Choice:
     ranker: str
     table: list[dict[str, Any]]
     reason: str
+
+
+def choose_by_labels(store: EmbeddingStore, labels: Labels, references: Any, params: Params) -> Choice:
+    """Choose as the pipeline does: ``references`` held out in turn and searched for in the validation pool.
+
+    Recall is taken at `train.monitor_k`, and at no more than half the pool.
+    """
+    pool = labels.validation_pool()
+    k = max(1, min(params.train.monitor_k, len(pool) // 2))
+    return choose_ranker(
+        store, references, pool, params.rank, k, params.split.seed,
+        background=labels.background(), pictures=labels.pictures,
+    )  # fmt: skip
 
 
 def choose_ranker(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -15,12 +13,11 @@ import numpy as np
 import torch
 
 from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.search.store_part import AGAIN, Part, open_shard
 
 __all__ = ["EmbeddingStore", "block_rows"]
 
 Array = np.ndarray[Any, Any]
-
-AGAIN = "Run `mergerscope embed` again."
 
 BLOCK_VALUES = 1 << 19
 """Values of one block: 1 MB as float16 and 2 MB as float32 stay in a core's share of the cache."""
@@ -29,31 +26,6 @@ BLOCK_VALUES = 1 << 19
 def block_rows(dim: int) -> int:
     """Return how many rows of ``dim`` values make one block."""
     return max(64, BLOCK_VALUES // dim)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Consecutive rows that lie together: in one array in memory, or in one file from byte ``offset`` on."""
-
-    start: int
-    count: int
-    dim: int
-    source: Array | Path
-    offset: int = 0
-
-    def pick(self, rows: Array) -> Array:
-        """Return some rows, counted from the first one here, in the order asked for."""
-        if not isinstance(self.source, Path):
-            return np.asarray(self.source[rows])
-        # One read a run of neighbours: through a memory map each row would cost a page fault of tens of microseconds.
-        wanted, place = np.unique(rows, return_inverse=True)
-        dim = self.dim
-        half = np.empty((len(wanted), dim), np.float16)
-        starts = np.flatnonzero(np.diff(wanted, prepend=-2) != 1)
-        with _opened(self.source) as file:
-            for start, stop in zip(starts, np.append(starts[1:], len(wanted)), strict=True):
-                _fill(half[start:stop], file, self.offset + int(wanted[start]) * dim * half.itemsize, self.source)
-        return half[place]
 
 
 @dataclass(slots=True)
@@ -82,7 +54,7 @@ class EmbeddingStore:
         pairs_logit: (N,) float32 logits of the `pairs` head (larger: more like a merger), or None.
     """
 
-    def __init__(self, ids: Array, dim: int, parts: list[_Part], pairs_logit: Array | None) -> None:
+    def __init__(self, ids: Array, dim: int, parts: list[Part], pairs_logit: Array | None) -> None:
         self.ids = ids
         self.dim = dim
         self.pairs_logit = pairs_logit
@@ -103,11 +75,11 @@ class EmbeddingStore:
             raise MissingInputError(meta_path, "embed")
         meta = json.loads(meta_path.read_text(encoding="utf-8"))
         files = sorted(path for path in folder.glob("shard-*.npy") if not path.name.endswith(".pairs.npy"))
-        parts: list[_Part] = []
+        parts: list[Part] = []
         ids: list[str] = []
         logits: list[Array] = []
         for path in files:
-            part, part_ids, part_logits = _open_shard(path, start=len(ids), dim=int(meta["dim"]))
+            part, part_ids, part_logits = open_shard(path, start=len(ids), dim=int(meta["dim"]))
             parts.append(part)
             ids.extend(part_ids)
             logits.extend([] if part_logits is None else [part_logits])
@@ -133,7 +105,7 @@ class EmbeddingStore:
         logit = None if pairs_logit is None else np.asarray(pairs_logit, np.float32)
         if logit is not None and logit.shape != names.shape:
             raise ContractError(f"pairs logits of shape {logit.shape} do not go with {len(names)} ids.")
-        part = _Part(0, len(values), values.shape[1], np.ascontiguousarray(values))
+        part = Part(0, len(values), values.shape[1], np.ascontiguousarray(values))
         return cls(names, part.dim, [part], logit)
 
     @property
@@ -163,16 +135,7 @@ class EmbeddingStore:
                 break
             if low >= high:
                 continue
-            target = out[low - start : high - start]
-            if isinstance(part.source, Path):
-                half = buffer.half[: high - low]
-                with _opened(part.source) as file:
-                    offset = part.offset + (low - part.start) * self.dim * half.itemsize
-                    _fill(half, file, offset, part.source)
-                # torch converts half to float with vector instructions, about ten times as fast as NumPy.
-                target.copy_(torch.from_numpy(half))
-            else:
-                target.numpy()[...] = part.source[low - part.start : high - part.start]
+            part.copy(low - part.start, out[low - start : high - start], buffer.half[: high - low])
         return out
 
     def blocks(self, rows: Any = None) -> Iterator[tuple[int, Array]]:
@@ -241,35 +204,3 @@ class EmbeddingStore:
         if missing:
             raise ContractError(f"{len(missing)} ids have no embedding, the first is {missing[0]!r}. {AGAIN}")
         return np.asarray([known[name] for name in wanted], dtype=np.int64)
-
-
-def _open_shard(path: Path, start: int, dim: int) -> tuple[_Part, list[str], Array | None]:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    ids = path.with_suffix(".ids.txt").read_text(encoding="utf-8").splitlines()
-    if array.shape != (len(ids), dim) or array.dtype != np.float16 or not array.flags.c_contiguous:
-        raise ContractError(f"{path}: expected float16 ({len(ids)}, {dim}), got {array.dtype} {array.shape}. {AGAIN}")
-    logit_path = path.with_suffix(".pairs.npy")
-    logits = np.load(logit_path, allow_pickle=False).astype(np.float32) if logit_path.is_file() else None
-    if logits is not None and logits.shape != (len(ids),):
-        raise ContractError(f"{logit_path}: expected ({len(ids)},), got {logits.shape}. {AGAIN}")
-    return _Part(start, len(ids), dim, path, int(array.offset)), ids, logits
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    # Opened for each read: a survey may have more shards than a process may have files open.
-    file = os.open(path, os.O_RDONLY)
-    try:
-        yield file
-    finally:
-        os.close(file)
-
-
-def _fill(half: Array, file: int, offset: int, path: Path) -> None:
-    view = half.data.cast("B")
-    done = 0
-    while done < len(view):
-        got = os.preadv(file, [view[done:]], offset + done)
-        if got == 0:
-            raise ContractError(f"{path} became shorter while it was read. {AGAIN}")
-        done += got

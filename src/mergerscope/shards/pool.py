@@ -6,19 +6,18 @@ server process imports what packing needs, once, and forks the workers; elsewher
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection, get_all_start_methods, get_context, parent_process
+from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
 
 from threadpoolctl import threadpool_limits
 
 from mergerscope.errors import MergerscopeError
+from mergerscope.orphans import die_with_parent
 from mergerscope.shards.journal import Finished
 from mergerscope.shards.pack import Packing, Task, pack_shard
 from mergerscope.survey.images import ImageStore
@@ -87,18 +86,10 @@ class _Worker:
 def _start(packing: Packing) -> None:
     # Ctrl-C reaches every process of the terminal; the parent alone answers, and ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
     threadpool_limits(1)
     _Worker.packing = packing
     _Worker.store = ImageStore(packing.root)
-
-
-def _die_with_parent() -> None:
-    """End this process when its parent is gone: a killed stage must not leave workers that wait for ever."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _work(task: Task) -> Finished:

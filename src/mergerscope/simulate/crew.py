@@ -6,12 +6,10 @@ a process dies while it writes.
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 import traceback
 from collections.abc import Callable, Generator, Iterable
-from multiprocessing import connection, get_context, parent_process, resource_tracker
+from multiprocessing import connection, get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
@@ -19,6 +17,7 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_limits
 
 from mergerscope.errors import MergerscopeError
+from mergerscope.orphans import die_with_parent
 
 __all__ = ["in_order"]
 
@@ -128,7 +127,7 @@ def _hire(make: Callable[[Task], Made]) -> tuple[SpawnProcess, Connection]:
 
 def _work(line: Connection, make: Callable[[Any], object]) -> None:
     threadpool_limits(1)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
     while True:
         try:
             task = line.recv()
@@ -141,10 +140,3 @@ def _work(line: Connection, make: Callable[[Any], object]) -> None:
             line.send((None, error))
         else:
             line.send(answer)
-
-
-def _die_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-    os._exit(1)

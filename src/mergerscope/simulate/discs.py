@@ -96,9 +96,8 @@ def draw_disc(absolute: float, tilt: float, rng: np.random.Generator) -> Disc:
     )
 
 
-def draw_lenticular(absolute: float, tilt: float, rng: np.random.Generator) -> Disc:
+def draw_lenticular(tilt: float, rng: np.random.Generator) -> Disc:
     """Draw a lenticular: a large bulge in a smooth disc of old stars."""
-    del absolute  # as with spirals and dwarfs
     return Disc(
         tilt=tilt,
         thickness=rng.uniform(0.18, 0.35),
@@ -113,9 +112,8 @@ def draw_lenticular(absolute: float, tilt: float, rng: np.random.Generator) -> D
     )
 
 
-def draw_dwarf(absolute: float, tilt: float, rng: np.random.Generator) -> Disc:
+def draw_dwarf(tilt: float, rng: np.random.Generator) -> Disc:
     """Draw an irregular dwarf: hardly a bulge, patchy, blue, with a few large clumps (Hunter & Elmegreen 2006)."""
-    del absolute
     return Disc(
         tilt=tilt,
         thickness=rng.uniform(0.25, 0.45),

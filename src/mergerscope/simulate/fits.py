@@ -52,7 +52,7 @@ def fits_bytes(scene: Scene, name: str, ra_deg: float, dec_deg: float) -> bytes:
         image.header["BUNIT"] = ("nanomaggy", "flux in a pixel")
         image.header["MAGZERO"] = (ZERO_POINT, "AB magnitude of one unit")
         image.header["FILTER"] = band.name
-        image.header["PSF_FWHM"] = (round(scene.night.psf[index].fwhm_arcsec, 4), "arcsec")
+        image.header["PSF_FWHM"] = (round(scene.night.psf[index].width_arcsec(scene.night.pixel_arcsec), 4), "arcsec")
         image.header["SKYSIGMA"] = (float(sky_sigma(scene.night)[index]), "of an empty pixel, nanomaggy")
         image.header["EXPGAIN"] = (scene.night.survey.bands[index].electrons, "electrons per nanomaggy")
         files.append(image)

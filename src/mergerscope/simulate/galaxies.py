@@ -94,8 +94,12 @@ def draw_galaxy(
             drawn_kind, apparent, where.redshift, where.kpc_per_arcsec, radius / math.sqrt(ratio), ratio,
             rng.uniform(0, math.pi), rng.normal(0, 0.035), index, max(rng.normal(0.05, 0.05), 0.0),
         )  # fmt: skip
-    draw = {"lenticular": draw_lenticular, "irregular": draw_dwarf}.get(drawn_kind, draw_disc)
-    disc = draw(absolute, tilt, rng)
+    if drawn_kind == "lenticular":
+        disc = draw_lenticular(tilt, rng)
+    elif drawn_kind == "irregular":
+        disc = draw_dwarf(tilt, rng)
+    else:
+        disc = draw_disc(absolute, tilt, rng)
     # half-light radii of the catalogue are of circles; a tilted disc's major axis is longer
     radius /= max(math.cos(tilt), 0.25) ** 0.3
     ratio = math.sqrt(math.cos(tilt) ** 2 + (disc.thickness * math.sin(tilt)) ** 2)

@@ -63,16 +63,20 @@ SURVEYS = {
         Band("g", 1.33, 21.90, 1010.0, 5.5, 450.0), Band("r", 1.22, 20.87, 950.0, 5.5, 450.0),
         Band("i", 1.16, 20.27, 790.0, 6.0, 500.0),
     ), drift_scan=True),
-    # Dey et al. (2019, arXiv:1804.08657): DECam, two to three exposures, 5 sigma at g 24.0, r 23.4, z 22.5
+    # Dey et al. (2019, arXiv:1804.08657): DECam, two exposures of three, 166, 134 and 200 s together, which is 5 sigma
+    # at g 24.0, r 23.4, z 22.5 for their faint galaxies. Zero points of one electron a second (g 26.61, r 26.82,
+    # z 26.48) and the dark sky are those by which the survey set its exposures (github.com/legacysurvey/obsbot)
     "legacy": Survey("legacy", 0.262, (
-        Band("g", 1.30, 22.0, 5800.0, 12.0, 60.0), Band("r", 1.18, 21.1, 5300.0, 12.0, 60.0),
-        Band("z", 1.11, 18.9, 6100.0, 12.0, 90.0),
+        Band("g", 1.30, 22.04, 7310.0, 8.5, 36.0), Band("r", 1.18, 20.91, 7150.0, 8.5, 36.0),
+        Band("z", 1.11, 18.46, 7850.0, 8.5, 33.0),
     ), drift_scan=False),
-    # Aihara et al. (2018, arXiv:1704.05858): 8.2 m, 10 to 20 minutes, 5 sigma near g 26.5, r 26.1, i 25.9
+    # Aihara et al. (2018, arXiv:1704.05858): 8.2 m, 10 to 20 minutes, 5 sigma near g 26.5, r 26.1, i 25.9. The sky is
+    # that of the observatory's guide for Suprime-Cam, 0.4 darker in z, so that the noise of the survey's coadds comes
+    # out; full wells hold 150,000 electrons in one exposure of four (g, r) or six
     "hsc": Survey("hsc", 0.168, (
-        Band("g", 0.77, 22.0, 240000.0, 9.0, 4.0), Band("r", 0.73, 21.2, 240000.0, 9.0, 4.0),
-        Band("i", 0.58, 20.3, 370000.0, 11.0, 4.0), Band("z", 0.68, 19.4, 190000.0, 11.0, 6.0),
-        Band("y", 0.68, 18.5, 90000.0, 11.0, 8.0),
+        Band("g", 0.77, 21.4, 240000.0, 9.0, 2.5), Band("r", 0.73, 20.6, 240000.0, 9.0, 2.5),
+        Band("i", 0.58, 19.7, 370000.0, 11.0, 2.4), Band("z", 0.68, 18.7, 190000.0, 11.0, 4.7),
+        Band("y", 0.68, 17.9, 90000.0, 11.0, 10.0),
     ), drift_scan=False),
 }  # fmt: skip
 

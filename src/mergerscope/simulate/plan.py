@@ -101,8 +101,10 @@ def draw_plan(rng: np.random.Generator) -> Plan:
     """Draw an encounter.
 
     Mass ratios are log-uniform from 1:1 to 1:10 but fewer towards the small end, for an equal pair is what gets
-    noticed. Pericentres are a few scale lengths, orbits near parabolic, as in cosmological simulations (Khochfar &
-    Burkert 2006, A&A 445, 403). A third of the galaxies are spheroids, and alike galaxies meet more often than not.
+    noticed. Orbits are near parabolic, as almost half are in cosmological simulations (Khochfar & Burkert 2006, A&A
+    445, 403). Pericentres are a few scale lengths: those simulations have wider ones more often (half beyond half a
+    virial radius), which leave no trace that a survey sees. A third of the galaxies are spheroids, and alike galaxies
+    meet more often than not.
     """
     mass = 10 ** float(np.clip(rng.normal(0.5, 0.35), -0.3, 1.3))
     ratio = 10 ** -float(rng.beta(1.0, 1.9))
@@ -138,8 +140,8 @@ def _draw_phase(rng: np.random.Generator) -> float:
 
 
 def _draw_galaxy(mass: float, *, spheroid: bool, rng: np.random.Generator) -> GalaxyPlan:
-    # Shen et al. (2003, MNRAS 343, 978): size rises with mass to the power of about 0.4 for the faint and less
-    # for discs; scatter 0.1 to 0.15 dex
+    # Shen et al. (2003, MNRAS 343, 978): size rises with mass to the power of 0.55 for early types, 0.4 for massive and
+    # 0.15 for faint late ones, with a scatter of 0.3 to 0.5 in the natural logarithm; here one power for all
     scale = 2.6 * (mass / 3) ** 0.35 * float(rng.lognormal(0.0, 0.18))
     gas = 0.0 if spheroid else float(np.clip(rng.beta(1.5, 2.9) - 0.1 * math.log10(mass), 0.0, 0.85))
     return GalaxyPlan(

@@ -30,11 +30,11 @@ YOUNG = np.array([
 ])  # fmt: skip
 
 GALACTIC = {
-    # magnitudes of extinction for E(B-V) = 1: Schlafly & Finkbeiner (2011, arXiv:1012.4804), table 6, R_V = 3.1; of
-    # DES for the Legacy Survey, of Pan-STARRS for HSC, whose filters are near enough, and of LSST for y
+    # magnitudes of extinction for E(B-V) = 1: Schlafly & Finkbeiner (2011, arXiv:1012.4804), table 6, R_V = 3.1, for
+    # SDSS (and LSST's y); the Legacy Surveys' and HSC's own coefficients for their filters, on the same scale
     "sdss": (3.303, 2.285, 1.698, 1.263, 1.088),
-    "legacy": (3.237, 2.176, 1.595, 1.217, 1.058),
-    "hsc": (3.172, 2.271, 1.682, 1.322, 1.087),
+    "legacy": (3.214, 2.165, 1.592, 1.211, 1.064),
+    "hsc": (3.240, 2.276, 1.633, 1.263, 1.075),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ it is a part of the point spread and taken off it here."""
 WIDER = 2.6
 """Ratio of the two Gaussians' widths, and SECOND the height of the second: close to SDSS's own fits."""
 SECOND = 0.06
+NARROW = 0.967
+"""Width of the narrow Gaussian of a sum with this second one and the wing, over that of the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +36,17 @@ class Psf:
     fwhm_arcsec: float
     wing: float
 
+    def width_arcsec(self, pixel_arcsec: float) -> float:
+        """Return the full width at half maximum as it is drawn: in wide pixels no narrower than `CORE_PX` makes it."""
+        return max(self.fwhm_arcsec, CORE_PX * math.sqrt(8 * math.log(2)) * pixel_arcsec / NARROW)
+
     def transfer(self, k_squared: Array, pixel_arcsec: float) -> Array:
         """Return the Fourier transform at squared frequencies in cycles a pixel, less the core that is drawn.
 
         The transform of the wing is an exponential (Hankel transform of order 0).
         """
         width_px = self.fwhm_arcsec / pixel_arcsec
-        # the narrow Gaussian of a sum with this second one and wing: 3 % narrower than the whole
-        sigma = 0.967 * width_px / np.sqrt(8 * np.log(2))
+        sigma = NARROW * width_px / np.sqrt(8 * np.log(2))
         narrow = -2 * np.pi**2 * max(sigma**2 - CORE_PX**2, 0.0)
         wide = -2 * np.pi**2 * ((WIDER * sigma) ** 2 - CORE_PX**2)
         weight = SECOND * WIDER**2

@@ -24,7 +24,7 @@ from mergerscope.simulate.truth import MergerTruth
 from mergerscope.simulate.votes import VOTE_COLUMNS, cast_votes
 from mergerscope.survey.votes import TRUTH
 
-__all__ = ["Survey", "simulate_survey"]
+__all__ = ["Recipe", "simulate_survey"]
 
 CHUNK = 64
 """Galaxies that one process makes at a time, at most; their encounters are followed together."""
@@ -37,8 +37,8 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
-    """What is made.
+class Recipe:
+    """What sky is made, and how it is written.
 
     Attributes:
         seed: of everything that is drawn.
@@ -62,7 +62,7 @@ class _Made:
     data: bytes
 
 
-def simulate_survey(out: Path, galaxies: int, what: Survey, workers: int = 1) -> None:
+def simulate_survey(out: Path, galaxies: int, what: Recipe, workers: int = 1) -> None:
     """Write ``catalog.csv`` and the images of a made-up survey into the folder ``out``.
 
     Galaxy ``i`` depends on ``what`` and ``i`` alone: a longer survey begins with a shorter one, and the number of
@@ -109,7 +109,7 @@ def simulate_survey(out: Path, galaxies: int, what: Survey, workers: int = 1) ->
         ) from error
 
 
-def _write_parts(table: Path, images: Path, galaxies: int, what: Survey, workers: int) -> None:
+def _write_parts(table: Path, images: Path, galaxies: int, what: Recipe, workers: int) -> None:
     size = _chunk(what)
     chunks = [(what, range(start, min(start + size, galaxies))) for start in range(0, galaxies, size)]
     with ExitStack() as stack:
@@ -132,7 +132,7 @@ def _write_parts(table: Path, images: Path, galaxies: int, what: Survey, workers
             advance(len(made))
 
 
-def _chunk(what: Survey) -> int:
+def _chunk(what: Recipe) -> int:
     """Return how many galaxies a process makes at a time; the result does not depend on it, the memory does."""
     # float32 in each band; a JPEG takes less than a byte a pixel
     per_pixel = 4 * len(SURVEYS[what.survey].bands) if what.file_format == "fits" else 1
@@ -183,7 +183,7 @@ def _discard_parts(out: Path) -> None:
     _remove_images(out / "images.part")
 
 
-def _make(task: tuple[Survey, range]) -> list[_Made]:
+def _make(task: tuple[Recipe, range]) -> list[_Made]:
     what, indices = task
     sketches = [sketch(what.seed, index, what.merger_fraction) for index in indices]
     plans = [one.plan for one in sketches if one.plan is not None]
@@ -197,7 +197,7 @@ def _make(task: tuple[Survey, range]) -> list[_Made]:
     return made
 
 
-def _finish(what: Survey, index: int, scene: Scene) -> _Made:
+def _finish(what: Recipe, index: int, scene: Scene) -> _Made:
     rng = stream(what.seed, index, 5)
     identity = f"sim{index:07d}"
     ra_deg, dec_deg = rng.uniform(120, 240), math.degrees(math.asin(rng.uniform(0, 0.85)))
@@ -216,7 +216,7 @@ def _truth_cells(scene: Scene) -> list[str]:
         "magnitude_r": scene.magnitude,
         "redshift": scene.redshift,
         "petro_r90_arcsec": scene.petro_r90_arcsec,
-        "psf_fwhm_arcsec": scene.night.psf[1].fwhm_arcsec,
+        "psf_fwhm_arcsec": scene.night.psf[1].width_arcsec(scene.night.pixel_arcsec),
     }
     for field in fields(scene.truth):
         known[field.name] = getattr(scene.truth, field.name)

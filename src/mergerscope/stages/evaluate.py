@@ -15,7 +15,7 @@ from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import console, progress
 from mergerscope.search.baselines import pca_pixels
-from mergerscope.search.choose import Choice, choose_ranker
+from mergerscope.search.choose import Choice, choose_by_labels
 from mergerscope.search.evaluation import Comparison, Row, Trial
 from mergerscope.search.labels import Labels
 from mergerscope.search.rankers import NEED_PAIRS_HEAD, available
@@ -67,12 +67,7 @@ def run(paths: Paths, params: Params) -> None:
     catalog, trained = read_catalog(paths.catalog), EmbeddingStore.open(paths.embeddings)
     labels = Labels.of(catalog, trained.ids)
     trial = Trial.of(catalog, labels, params.split, params.evaluate)
-    pool = labels.validation_pool()
-    k = max(1, min(params.train.monitor_k, len(pool) // 2))
-    choice = choose_ranker(
-        trained, labels.references, pool, params.rank, k, params.split.seed,
-        background=labels.background(), pictures=labels.pictures,
-    )
+    choice = choose_by_labels(trained, labels, labels.references, params)
     rows = list(_judge_all(paths, params, catalog, trained, trial, choice.ranker))
     selected = next(row for row in rows if (row.encoder, row.ranker) == ("trained", choice.ranker))
     tests = trial.compare(selected, _rivals(rows), params.split.seed) if trial.hidden else []

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import progress
-from mergerscope.search.choose import Choice, choose_ranker
+from mergerscope.search.choose import Choice, choose_by_labels
 from mergerscope.search.labels import Labels
 from mergerscope.search.nearest import nearest_references
 from mergerscope.search.rankers import score
@@ -51,14 +51,10 @@ def run(paths: Paths, params: Params) -> None:
     """
     catalog, store = read_catalog(paths.catalog), EmbeddingStore.open(paths.embeddings)
     labels = Labels.of(catalog, store.ids)
-    references, pool = labels.all_known, labels.validation_pool()
+    references = labels.all_known
     twins = labels.twins(references)
     with progress("rank", 3, "steps") as advance:
-        k = max(1, min(params.train.monitor_k, len(pool) // 2))
-        choice = choose_ranker(
-            store, references, pool, params.rank, k, params.split.seed,
-            background=labels.background(), pictures=labels.pictures,
-        )
+        choice = choose_by_labels(store, labels, references, params)
         advance(1, f"ranker: {choice.ranker}")
         scores = score(choice.ranker, store, references, params.rank, twins)
         advance(1, "scored")

@@ -9,6 +9,8 @@ import math
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import save
 
 from mergerscope.learn.encoder import save_encoder
 from mergerscope.learn.fit import FitResult, fit
@@ -55,12 +57,15 @@ def _write_results(folder: Path, result: FitResult) -> None:
         for name, found in result.validation.items()
     }  # fmt: skip
     metrics = {"validation": validation, "epochs": len(result.history), "images": result.images}
-    samples = io.BytesIO()
-    np.savez(samples, **result.samples)  # type: ignore[arg-type]
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "history.csv", history.getvalue().encode())
     _write(folder / "metrics.json", (json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode())
-    _write(folder / "samples.npz", samples.getvalue())
+    _write(folder / "samples.safetensors", _packed(result.samples))
+
+
+def _packed(samples: dict[str, npt.NDArray[np.uint8]]) -> bytes:
+    # safetensors takes memory as it lies: what is a view of another order must be laid out anew
+    return save({name: np.ascontiguousarray(values) for name, values in samples.items()})
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -39,9 +39,11 @@ STRETCHES = {
     # Balance 1 : 1.5 : 2.5 as SDSS shows i, r and g; slope, softening and pedestal were set so that the sky's noise
     # and the brightness of galaxies of known magnitude come out as in the cutout service's pictures.
     "sdss": Stretch(("i", "r", "g"), (2.37, 2.8, 4.6), 7.0, (-0.010, -0.004, -0.021), keep_colour=False),
-    # The viewer of the Legacy Surveys shows z, r and g 3 : 3.4 : 6 (Dey et al. 2019, arXiv:1804.08657).
-    "legacy": Stretch(("z", "r", "g"), (3.0, 3.4, 6.0), 8.0, (0.03, 0.03, 0.03)),
-    "hsc": Stretch(("i", "r", "g"), (5.0, 7.0, 11.0), 8.0, (0.03, 0.03, 0.03)),
+    # The viewer of the Legacy Surveys (github.com/legacysurvey/imagine, sdss_rgb) multiplies z, i, r and g by 2.2, 3,
+    # 3.4 and 6, adds 0.03, and each channel by asinh(20 I) / (sqrt(20) I): here sqrt(20) is in slope and pedestal.
+    "legacy": Stretch(("z", "r", "g"), (9.84, 15.2, 26.8), 4.47, (0.134, 0.134, 0.134), keep_colour=False),
+    # The same for equal brightness a square arcsecond, whose light falls on 2.43 times as many of HSC's pixels.
+    "hsc": Stretch(("i", "r", "g"), (32.6, 37.0, 65.3), 4.47, (0.134, 0.134, 0.134), keep_colour=False),
 }
 """By survey."""
 
