@@ -196,6 +196,23 @@ def test_params_explains_one_block_and_corrects_its_name(project):
     assert "did you mean `views`?" in wrong.stderr
 
 
+@pytest.mark.parametrize(("part", "there", "gone"), [
+    ("views.strength", "Scales every", "crop"), ("objective.pairs", "pairs.weight", "temperature"),
+])  # fmt: skip
+def test_params_explains_one_setting(project, part, there, gone):
+    shown = run("params", part, cwd=project)
+    assert shown.returncode == 0
+    assert there in shown.stdout
+    assert gone not in shown.stdout
+
+
+@pytest.mark.parametrize("part", ["strength", "views.strenght"])
+def test_params_corrects_the_name_of_a_setting(project, part):
+    wrong = run("params", part, cwd=project)
+    assert wrong.returncode == 2
+    assert "did you mean `views.strength`?" in wrong.stderr
+
+
 def test_simulate_writes_a_survey_that_the_catalog_reads(project):
     asked = ["--galaxies", "40", "--seed", "1", "--size", "64", "--merger-fraction", "0.3", "--workers", "1"]
     assert run("simulate", *asked, cwd=project).returncode == 0
@@ -203,6 +220,22 @@ def test_simulate_writes_a_survey_that_the_catalog_reads(project):
     done = run("catalog", cwd=project)
     assert done.returncode == 0, done.stderr
     assert (project / "catalog.parquet").is_file()
+
+
+def test_a_survey_of_fits_files_says_what_to_do(project):
+    asked = ["--galaxies", "12", "--seed", "1", "--size", "48", "--merger-fraction", "0.6", "--workers", "1"]
+    assert run("simulate", *asked, "--format", "fits", cwd=project).returncode == 0
+    done = run("catalog", cwd=project)
+    assert done.returncode == 3
+    assert ".fits, was refused (fits): FITS pictures are not read yet" in done.stderr
+    assert "--format table" in done.stderr
+
+
+def test_summary_reads_the_settings(project):
+    (project / "params.yaml").write_text("views: {strenght: 1}", encoding="utf-8")
+    wrong = run("summary", cwd=project)
+    assert wrong.returncode == 2
+    assert "did you mean `views.strength`?" in wrong.stderr
 
 
 def test_every_stage_file_is_a_verb():

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.params import Params, parse_params
 from mergerscope.paths import Paths
 from mergerscope.summary import print_summary, summary_table
 
@@ -66,13 +67,34 @@ def test_where_the_report_is_stands_below(tmp_path, capsys):
     paths.evaluate_results.mkdir(parents=True)
     (paths.evaluate_results / "metrics.json").write_text(json.dumps(METRICS), encoding="utf-8")
     paths.report.write_text("<html>", encoding="utf-8")
-    print_summary(paths)
+    print_summary(paths, Params())
     assert f"report: {paths.report}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("tree", "said"), [
+    ({}, None),
+    ({"rank": {"ranker": "mean_cosine"}}, None),
+    ({"rank": {"ranker": "lda"}}, "the ranker was mean_cosine, and params.yaml asks for lda"),
+    ({"target": {"threshold": 0.4}}, "those with Class8.6 above 0.5, and params.yaml asks for Class8.6 above 0.4"),
+    ({"target": {"column": "merger"}}, "params.yaml asks for merger above 0.5"),
+])  # fmt: skip
+def test_settings_that_were_changed_since_are_told(tmp_path, capsys, tree, said):
+    paths = Paths(tmp_path)
+    for folder, content in (
+        (paths.evaluate_results / "metrics.json", METRICS),
+        (paths.catalog_report / "summary.json", {"target": {"column": "Class8.6", "threshold": 0.5}}),
+    ):
+        folder.parent.mkdir(parents=True)
+        folder.write_text(json.dumps(content), encoding="utf-8")
+    print_summary(paths, parse_params({"target": {"column": "Class8.6"}} | tree))
+    out = capsys.readouterr().out
+    assert ("out of date" in out) == (said is not None)
+    assert (said or "") in out
 
 
 def test_before_evaluate_the_verb_says_what_to_run(tmp_path):
     with pytest.raises(MissingInputError, match="mergerscope evaluate"):
-        print_summary(Paths(tmp_path))
+        print_summary(Paths(tmp_path), Params())
 
 
 @pytest.mark.parametrize("text", ["{}", "[", '{"rows": [], "pool": 3, "hidden": 1}'])
@@ -81,4 +103,4 @@ def test_broken_metrics_are_said_to_be_so(tmp_path, text):
     paths.evaluate_results.mkdir(parents=True)
     (paths.evaluate_results / "metrics.json").write_text(text, encoding="utf-8")
     with pytest.raises(ContractError, match="evaluate"):
-        print_summary(paths)
+        print_summary(paths, Params())

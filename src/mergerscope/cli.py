@@ -147,22 +147,30 @@ def completeness(place: tuple[Paths, Path], mergers: int, seed: int) -> None:
 
 
 @cli.command()
-@click.argument("block", required=False)
+@click.argument("part", required=False)
 @click.pass_obj
-def params(place: tuple[Paths, Path], block: str | None) -> None:
-    """Explain every setting: its value, default, range and meaning; or those of one BLOCK."""
+def params(place: tuple[Paths, Path], part: str | None) -> None:
+    """Explain every setting: its value, default, range and meaning; or those of one PART.
+
+    PART is a block, such as views, or one setting, such as views.strength.
+    """
     from mergerscope.explain import explain
 
-    explain(place[1], block)
+    explain(place[1], part)
 
 
 @cli.command()
 @click.pass_obj
 def summary(place: tuple[Paths, Path]) -> None:
-    """Print how well the ranking does, beside chance and the baselines, and where the report is."""
+    """Print how well the ranking does, beside chance and the baselines, and where the report is.
+
+    Says where params.yaml asks for something else than what was done.
+    """
+    from mergerscope.params import load_params
     from mergerscope.summary import print_summary
 
-    print_summary(place[0])
+    paths, params_file = place
+    print_summary(paths, load_params(params_file))
 
 
 @cli.command()

@@ -41,20 +41,20 @@ def settings(params: Params) -> list[Setting]:
     return list(_leaves(params, Params(), ""))
 
 
-def explain(params_file: Path, block: str | None) -> None:
-    """Print a table for each block, or for ``block`` alone.
+def explain(params_file: Path, part: str | None) -> None:
+    """Print a table for each block, or for ``part`` alone: a block, or a setting such as ``views.strength``.
 
     Raises:
-        ParameterError: there is no such block, or the file is wrong.
+        ParameterError: there is no such part, or the file is wrong.
     """
     every = settings(load_params(params_file))
-    blocks = list(dict.fromkeys(setting.block for setting in every))
-    if block is not None and block not in blocks:
-        near = get_close_matches(block, blocks, n=1)
-        hint = f"did you mean `{near[0]}`?" if near else f"the blocks are {', '.join(blocks)}."
-        raise ParameterError(f"`{block}` is no block of params.yaml; {hint}")
+    if part is not None:
+        asked = [setting for setting in every if f"{setting.path}.".startswith(f"{part}.")]
+        if not asked:
+            raise ParameterError(_unknown(part, every))
+        every = asked
     console = Console()
-    for name in [block] if block else blocks:
+    for name in dict.fromkeys(setting.block for setting in every):
         table = Table(title=name, title_justify="left", title_style="bold", header_style="dim", expand=True)
         for heading, ratio in (("setting", 3), ("value", 2), ("default", 2), ("allowed", 3), ("meaning", 7)):
             table.add_column(heading, ratio=ratio, overflow="fold")
@@ -65,6 +65,15 @@ def explain(params_file: Path, block: str | None) -> None:
                 # Text, or rich would read [0.5, 1.1] as markup
                 table.add_row(*map(Text, (setting.path.removeprefix(f"{name}."), *row)), style=changed)
         console.print(table)
+
+
+def _unknown(part: str, every: list[Setting]) -> str:
+    blocks = list(dict.fromkeys(setting.block for setting in every))
+    # a name that is asked for alone may be that of a setting within a block
+    within = [setting.path for setting in every if setting.path.split(".")[-1] == part]
+    near = within or get_close_matches(part, [*blocks, *(setting.path for setting in every)], n=1)
+    hint = f"did you mean `{'` or `'.join(near)}`?" if near else f"the blocks are {', '.join(blocks)}."
+    return f"`{part}` is no block or setting of params.yaml; {hint}"
 
 
 def _leaves(block: BaseModel, default: BaseModel, prefix: str) -> list[Setting]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.params import Params
 from mergerscope.paths import Paths
 
 __all__ = ["print_summary", "summary_table"]
@@ -25,8 +27,8 @@ NAMES = {
 }
 
 
-def print_summary(paths: Paths) -> None:
-    """Print the table and where the report is.
+def print_summary(paths: Paths, params: Params) -> None:
+    """Print the table, where the report is, and what ``params`` asks for that was not done.
 
     Raises:
         MissingInputError: `evaluate` has not run.
@@ -36,7 +38,8 @@ def print_summary(paths: Paths) -> None:
     if not file.is_file():
         raise MissingInputError(file, made_by="evaluate")
     try:
-        table = summary_table(json.loads(file.read_text(encoding="utf-8")))
+        metrics = json.loads(file.read_text(encoding="utf-8"))
+        table, ranker = summary_table(metrics), next(row["ranker"] for row in metrics["rows"] if row["selected"])
     except (KeyError, ValueError, TypeError, StopIteration) as error:
         raise ContractError(f"{file} is no table to sum up ({error!r}): run `mergerscope evaluate` again.") from error
     console = Console()
@@ -44,6 +47,23 @@ def print_summary(paths: Paths) -> None:
     for what, path in (("report", paths.report), ("candidates", paths.rank_results / "candidates.csv")):
         if path.is_file():
             console.print(f"{what}: {path}", soft_wrap=True, highlight=False, markup=False)
+    for line in _out_of_date(paths, params, ranker):
+        console.print(f"out of date: {line}. Run `dvc repro`.", soft_wrap=True, highlight=False, markup=False)
+
+
+def _out_of_date(paths: Paths, params: Params, ranker: str) -> Iterator[str]:
+    """Yield what the settings ask for that is not what the table was made with, as far as the results tell."""
+    file = paths.catalog_report / "summary.json"
+    if file.is_file():
+        made = json.loads(file.read_text(encoding="utf-8"))["target"]
+        now = params.target.model_dump()
+        if made != {name: now[name] for name in made}:
+            yield (
+                f"mergers were those with {made['column']} above {made['threshold']:g}, and params.yaml asks for "
+                f"{now['column']} above {now['threshold']:g}"
+            )
+    if params.rank.ranker not in ("auto", ranker):
+        yield f"the ranker was {ranker}, and params.yaml asks for {params.rank.ranker}"
 
 
 def summary_table(metrics: dict[str, Any]) -> Table:

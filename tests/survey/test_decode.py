@@ -147,6 +147,7 @@ def test_truncated_with_a_false_end_is_refused(data: bytes) -> None:
     (b"<html>not found</html>", "not-an-image"),
     (b"\0" * 5000, "not-an-image"),
     (b"GIF89a" + bytes(20), "not-an-image"),
+    (b"SIMPLE  =                    T", "fits"),
     (b"\xff\xd8\xff", "truncated"),
     (b"\x89PNG\r\n\x1a\n", "truncated"),
     (b"\x89PNG\r\n\x1a\n" + png_chunk(b"tEXt", bytes(30)), "corrupt-image"),

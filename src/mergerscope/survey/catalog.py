@@ -15,7 +15,7 @@ import pyarrow as pa
 from mergerscope.errors import SurveyError
 from mergerscope.params import SplitParams, SurveyParams, TargetParams
 from mergerscope.survey.catalog_file import FIXED_COLUMNS, METADATA_KEY, Catalog, read_catalog, write_catalog
-from mergerscope.survey.digests import pixel_digests
+from mergerscope.survey.digests import pixel_digests, why_refused
 from mergerscope.survey.formats import open_survey
 from mergerscope.survey.layout import Layout, images_without_row, read_rows
 from mergerscope.survey.records import Galaxy, Refusal
@@ -80,7 +80,7 @@ def build_catalog(
     _check_known(columns, layout, target)
     digests = pixel_digests(root, columns.image, workers)
     return CatalogResult(
-        table=_table(columns, digests, layout, target, split),
+        table=_table(columns, digests, root, layout, target, split),
         refused=refused,
         format=layout.format,
         vote_columns=layout.votes,
@@ -140,13 +140,18 @@ def _check_known(columns: _Columns, layout: Layout, target: TargetParams) -> Non
 
 
 def _table(
-    columns: _Columns, digests: Sequence[str | None], layout: Layout, target: TargetParams, split: SplitParams
-) -> pa.Table:
+    columns: _Columns, digests: Sequence[str | None], root: Path, layout: Layout, target: TargetParams,
+    split: SplitParams,
+) -> pa.Table:  # fmt: skip
     votes = np.array(columns.votes[target.column])
     known = votes > target.threshold  # False where nobody voted
     if not any(digest for digest, is_known in zip(digests, known, strict=True) if is_known):
-        raise SurveyError(f"{layout.table.path}: of the {known.sum()} known mergers none has an image that can be "
-                          "decoded, so there is nothing to compare with.")  # fmt: skip
+        first = columns.image[int(np.flatnonzero(known)[0])]
+        why = why_refused(root, first)
+        raise SurveyError(
+            f"{layout.table.path}: of the {known.sum()} known mergers none has an image that can be decoded, so there "
+            f"is nothing to compare with. The first, {first}, was refused ({why.reason}): {why.detail}."
+        )
     roles = assign_roles(columns.ids, known.tolist(), digests, split.seed, split.hidden_fraction)
     fixed = [columns.ids, columns.image, np.array(columns.ra_deg), np.array(columns.dec_deg), digests,
              votes, known, np.isfinite(votes), roles]  # fmt: skip

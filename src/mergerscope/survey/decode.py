@@ -6,6 +6,7 @@ What becomes of each kind:
 - PNG, 8 bits a channel, by its content whatever its name: decoded; grey and palette expanded; an alpha
   channel is dropped where it is opaque everywhere, and refused (``transparent``) where it is not.
 - 16-bit PNG and 12-bit JPEG: refused (``bit-depth``), for how to stretch them to 8 bits is not ours to guess.
+- FITS: refused (``fits``), with what to do.
 - Truncated, damaged, empty, too large, or another format: refused.
 
 EXIF orientation is ignored: pixels stay as stored. Equal bytes always give equal pixels.
@@ -35,6 +36,7 @@ MAX_PIXELS = 64 * 2**20
 JPEG_MAGIC = b"\xff\xd8\xff"
 JPEG_END = b"\xff\xd9"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+FITS_MAGIC = b"SIMPLE  ="
 PNG_END = b"IEND\xaeB`\x82"
 PNG_HEADER = struct.Struct(">8s4s4sIIB")  # magic, length, "IHDR", width, height, bits a channel
 
@@ -61,6 +63,11 @@ def decode_rgb(data: bytes, min_side: int | None = None) -> Pixels:
         return _decode_jpeg(data, min_side)
     if data.startswith(PNG_MAGIC):
         return _decode_png(data)
+    if data.startswith(FITS_MAGIC):
+        raise ImageRefusedError(
+            "fits", "FITS pictures are not read yet. Make JPEG or PNG pictures in colour of them, as with "
+            "astropy.visualization.make_lupton_rgb; `mergerscope simulate` makes them with --format table",
+        )  # fmt: skip
     raise ImageRefusedError("not-an-image", f"neither JPEG nor PNG: begins with {data[:12]!r}")
 
 

@@ -16,7 +16,7 @@ from mergerscope.survey.decode import Pixels, decode_rgb
 from mergerscope.survey.images import ImageStore
 from mergerscope.survey.records import ImageRefusedError
 
-__all__ = ["pixel_digest", "pixel_digests", "worker_count"]
+__all__ = ["pixel_digest", "pixel_digests", "why_refused", "worker_count"]
 
 CHUNK = 64
 INLINE = 512
@@ -66,6 +66,20 @@ def pixel_digests(root: Path, images: Sequence[str], workers: int = 0) -> list[s
                 digests += found
                 advance(len(found))
     return digests
+
+
+def why_refused(root: Path, image: str) -> ImageRefusedError:
+    """Return the reason for which an image had no digest.
+
+    Raises:
+        ValueError: it can be decoded.
+    """
+    with ImageStore.open(root) as store:
+        try:
+            decode_rgb(store.read(image))
+        except ImageRefusedError as error:
+            return error
+    raise ValueError(f"{image} can be decoded")
 
 
 def _start_worker(root: Path) -> None:

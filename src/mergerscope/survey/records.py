@@ -31,7 +31,8 @@ image                                 means
 ``too-large``                         more bytes or pixels than a cutout can have
 ``empty-file``, ``not-an-image``,     see `decode.decode_rgb`
 ``truncated``, ``corrupt-image``,
-``bit-depth``, ``transparent``
+``bit-depth``, ``transparent``,
+``fits``
 ====================================  ==============================================================
 """
 
