@@ -1,4 +1,4 @@
-"""The whole graph on the bundled survey, as a user runs it: pulled, run, run again, killed, resumed."""
+"""The whole graph on a slice of the bundled survey, as a user runs it: pulled, run, run again, killed, resumed."""
 
 import csv
 import json
@@ -20,6 +20,8 @@ RUN_ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 def finished(project):
     """The project after its first run, committed."""
     project.run("dvc", "pull", "--quiet", "data.dvc")
+    assert "800 galaxies" in project.run("python", "tools/slice.py", "800")
+    project.run("dvc", "add", "--quiet", "data")
     said = project.run("dvc", "repro")
     project.commit("First results")
     return project, said
