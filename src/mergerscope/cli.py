@@ -131,8 +131,12 @@ def simulate(
 @cli.command()
 @click.option("--mergers", type=click.IntRange(min=1), default=600, show_default=True, help="How many to inject.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of everything that is drawn.")
+@click.option(
+    "--sky-electrons", type=click.FloatRange(min=1), default=700.0, show_default=True,
+    help="Of sky in a pixel of the survey's pictures, as in SDSS: sets the photon noise of what is injected.",
+)  # fmt: skip
 @click.pass_obj
-def completeness(place: tuple[Paths, Path], mergers: int, seed: int) -> None:
+def completeness(place: tuple[Paths, Path], mergers: int, seed: int, sky_electrons: float) -> None:
     """Tell which mergers the search would find: inject simulated ones into the survey and rank them with it.
 
     Each takes the place of a galaxy of the survey, on its sky, of its size, brightness and colour, blurred as the
@@ -143,7 +147,7 @@ def completeness(place: tuple[Paths, Path], mergers: int, seed: int) -> None:
 
     paths, params_file = place
     params = load_params(params_file)
-    importlib.import_module("mergerscope.completeness.run").run(paths, params, mergers, seed)
+    importlib.import_module("mergerscope.completeness.run").run(paths, params, mergers, seed, sky_electrons)
 
 
 @cli.command()

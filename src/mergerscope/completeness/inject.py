@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from mergerscope.completeness.photons import SKY_ELECTRONS, add_photon_noise
 from mergerscope.completeness.point_spread import FWHM, PointSpread
 from mergerscope.completeness.sky import Host, lift_host
 from mergerscope.learn.compose import add_light, match_colour
@@ -102,22 +103,28 @@ def single(merger: Merger) -> Merger:
     )
 
 
-def inject(image: NDArray[np.uint8], merger: Merger, points: PointSpread, rng: np.random.Generator) -> Injected:
+def inject(
+    image: NDArray[np.uint8], merger: Merger, points: PointSpread, rng: np.random.Generator,
+    sky_electrons: float = SKY_ELECTRONS,
+) -> Injected:  # fmt: skip
     """Put a merger in the place of the galaxy of a cutout.
 
-    Light is painted at the cutout's pixel scale, blurred to the survey's point spread while it is still linear, and
-    then stretched for display as training's encounters are. Where the two galaxies are far apart, the nearer one has
-    the size and brightness of the host and the other comes on top.
+    Light is painted at the cutout's pixel scale, blurred to the survey's point spread while it is still linear, then
+    stretched for display as training's encounters are, and given the noise of its own photons. Where the two galaxies
+    are far apart, the nearer one has the size and brightness of the host and the other comes on top.
 
     Args:
         image: (C, H, W) uint8 with the host.
         merger: what to paint.
         points: the survey's point spread.
         rng: of the noise.
+        sky_electrons: of sky in a pixel, see `mergerscope.completeness.photons`.
     """
     host = lift_host(image / 255, rng)
     fwhm = points.at(host.sky.grain)
-    light, scale = _fitted(merger, host, fwhm)
+    smooth, bend, scale = _fitted(merger, host, fwhm)
+    noisy = add_photon_noise(smooth, bend, host.sky, sky_electrons, rng)
+    light = torch.from_numpy(np.minimum(noisy, 1)).float()[None]
     background = torch.from_numpy(host.background).float()[None]
     seen = add_light(background, light)[0].numpy()
     half_field = scale * image.shape[1] / 2
@@ -127,8 +134,8 @@ def inject(image: NDArray[np.uint8], merger: Merger, points: PointSpread, rng: n
     )
 
 
-def _fitted(merger: Merger, host: Host, fwhm: float) -> tuple[torch.Tensor, float]:
-    """Displayed light (1, C, H, W) of the host's size, brightness, peak and colour, and its scale in kpc a pixel.
+def _fitted(merger: Merger, host: Host, fwhm: float) -> tuple[Array, float, float]:
+    """Displayed light (C, H, W) of the host's size, brightness, peak and colour; how it is bent; its kpc a pixel.
 
     How deep a survey's display stretches is not known to us; that which gives the same total light the same peak is
     taken for it, or a merger would stand out by a core that no galaxy of the survey shows.
@@ -158,7 +165,8 @@ def _fitted(merger: Merger, host: Host, fwhm: float) -> tuple[torch.Tensor, floa
     for _ in range(ROUNDS):
         shown = float(((factor * light).clamp(0, 1) * inside).mean(1).sum())
         factor *= float(np.clip(host.brightness / max(shown, 1e-6), 1.0, 1.5))
-    return (factor * light).clamp_(0, 1), scale
+    # factor * asinh(depth x) / asinh(depth) is asinh(bend I) / bend, with I as bright as faint light is shown
+    return (factor * light)[0].double().numpy(), math.asinh(math.exp(middle)) / factor, scale
 
 
 def half_light_radius(light: Array) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mergerscope.completeness.gallery import save_gallery
 from mergerscope.completeness.inject import TRUTH, Injected, draw_mergers, inject, truth_row
+from mergerscope.completeness.photons import SKY_ELECTRONS
 from mergerscope.completeness.point_spread import PointSpread, measure_point_spread
 from mergerscope.completeness.recovery import bins_of, depths, ranks_among, wilson
 from mergerscope.completeness.survey import Ranked, load_ranked
@@ -51,11 +52,18 @@ class Batch:
         return np.stack([one.image for one in self.injected])
 
 
-def run(paths: Paths, params: Params, mergers: int, seed: int) -> None:
+def run(paths: Paths, params: Params, mergers: int, seed: int, sky_electrons: float = SKY_ELECTRONS) -> None:
     """Inject simulated mergers into the survey, rank them with it, and tell which share is found.
 
     Writes into ``results/completeness/``: ``injected.csv`` (a row a merger: host, truth, rank), ``curves.csv``,
     ``metrics.json``, ``completeness.png`` and ``gallery.png``. Equal inputs and an equal seed give equal files.
+
+    Args:
+        paths: of the project.
+        params: its settings.
+        mergers: how many are injected.
+        seed: of everything that is drawn.
+        sky_electrons: of sky in a pixel, by which the photon noise of painted light is set.
 
     Raises:
         MissingInputError: a stage up to `rank` has not been run.
@@ -65,8 +73,9 @@ def run(paths: Paths, params: Params, mergers: int, seed: int) -> None:
     survey = load_ranked(paths, params.embed.views)
     rng = np.random.default_rng([seed, 2])
     points = _point_spread(paths, survey, rng)
-    batch = _inject(paths, survey, points, mergers, seed, rng)
-    control = _inject(paths, survey, points, max(1, mergers // PER_CONTROL), seed, rng, alone=True)
+    batch = _inject(paths, survey, points, mergers, seed, rng, sky_electrons)
+    single = max(1, mergers // PER_CONTROL)
+    control = _inject(paths, survey, points, single, seed, rng, sky_electrons, alone=True)
     every = np.concatenate([batch.images, control.images])
     with progress("completeness: embedding", len(every), "galaxies") as advance:
         scores, theirs = survey.scores(every, params, advance)
@@ -77,7 +86,9 @@ def run(paths: Paths, params: Params, mergers: int, seed: int) -> None:
     _write_injected(paths, survey, batch, ranks[:mergers], ks)
     _write_curves(paths, batch, ranks[:mergers], ks, params.evaluate.confidence)
     metrics = _metrics(survey, batch, ranks, scores, ks, params.evaluate.confidence)
-    write_json(folder / "metrics.json", {"mergers": mergers, "seed": seed, **metrics, "point_spread": _told(points)})
+    write_json(folder / "metrics.json", {
+        "mergers": mergers, "seed": seed, "sky_electrons": sky_electrons, **metrics, "point_spread": _told(points),
+    })  # fmt: skip
     save_panels(completeness_panels(read_curves(folder / "curves.csv")), folder / "completeness.png", columns=2)
     save_gallery(batch.images, batch.mergers, ranks[:mergers], ks[-1], folder / "gallery.png")
     _say(metrics, folder)
@@ -108,7 +119,7 @@ def _counted(images: Iterable[Array], advance: Any) -> Iterable[Array]:
 
 def _inject(
     paths: Paths, survey: Ranked, points: PointSpread, count: int, seed: int, rng: np.random.Generator,
-    alone: bool = False,
+    sky_electrons: float, alone: bool = False,
 ) -> Batch:
     pool = survey.hosts
     hosts = rng.permutation(np.resize(rng.permutation(pool), count))
@@ -119,7 +130,7 @@ def _inject(
         for place, merger in enumerate(draw_mergers(count, seed, alone)):
             own = np.random.default_rng([seed, 4 if alone else 3, place])
             mergers.append(merger)
-            injected.append(inject(images[place], merger, points, own))
+            injected.append(inject(images[place], merger, points, own, sky_electrons))
             advance(1)
     return Batch(hosts, mergers, injected)
 

@@ -95,7 +95,8 @@ def load_completeness(paths: Paths, receipt: dict[str, Any], ranker: str) -> Com
         if not (folder / name).is_file():
             raise MissingInputError(folder / name, "completeness", asked_by="report.completeness")
     metrics = read_json(folder / "metrics.json", "completeness")
-    missing = {"k", "candidates", "recovered", "single_galaxies", "ranker", "weights_sha256"} - set(metrics)
+    needed = {"k", "candidates", "recovered", "single_galaxies", "ranker", "weights_sha256", "sky_electrons"}
+    missing = needed - set(metrics)
     if missing:
         raise ContractError(
             f"{folder / 'metrics.json'} lacks {', '.join(sorted(missing))}. Run `mergerscope completeness` again."
