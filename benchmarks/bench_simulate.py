@@ -33,7 +33,7 @@ def main() -> None:
         simulate_survey(Path(folder), asked.galaxies, Recipe(seed=1, side_px=128), workers=2)
         each = (time.perf_counter() - start) / asked.galaxies
     print(f"  bare {1e3 * alone:.1f} ms, simulate {1e3 * each:.1f} ms a picture with two processes", file=sys.stderr)
-    print(f"simulate_128px {60 * MINUTES / each:.0f} pictures in {MINUTES} minutes with two processes, 8 % encounters "
+    print(f"simulate_128px {60 * MINUTES / each:.0f} pictures in {MINUTES} minutes with two processes "
           f"(scaled from {asked.galaxies}; at least {WANTED})")  # fmt: skip
     print(f"simulate_cost {alone / (2 * each):.2f} pictures/core against three convolved GalSim profiles and a JPEG "
           f"(at least {BASELINE_LIMIT:g})")  # fmt: skip
