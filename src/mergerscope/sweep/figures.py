@@ -12,7 +12,10 @@ from mergerscope.report.style import Panel
 from mergerscope.sweep.landscape import contour_panels, importance_panel, importances, parallel_panel, slice_panels
 from mergerscope.sweep.plots import history_panel, intermediate_panel, pareto_panel
 
-__all__ = ["Figure", "figures_of"]
+__all__ = ["FIGURES", "Figure", "figures_of"]
+
+FIGURES = ("history", "intermediate", "pareto", "importances", "parallel", "slice", "contour")
+"""Their names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mergerscope.report.page import draw, render, style_sheet
 from mergerscope.report.words import NONE, count, decimal, plural
-from mergerscope.sweep.figures import Figure
+from mergerscope.sweep.figures import FIGURES, Figure
 from mergerscope.sweep.plots import front_of
 from mergerscope.sweep.rows import rows, state_words
 from mergerscope.sweep.scale import scales, short
@@ -34,7 +34,8 @@ def build_page(
         "name": name,
         "verdict": verdict,
         "tiles": _tiles(verdict, trials),
-        "drawings": {figure.name: [draw(panel) for panel in figure.panels] for figure in figures},
+        "drawings": {name: [] for name in FIGURES}
+        | {figure.name: [draw(panel) for panel in figure.panels] for figure in figures},
         "settings": settings,
         "searched": _searched(settings),
         "parameters": parameters,
