@@ -33,6 +33,8 @@ CROWDED = 30
 """Characters of all choices below an axis from which on they are slanted."""
 WIDTH = 0.14
 """Standard deviation of the smoothing of a plane, in widths of the plane."""
+FAR = 0.2
+"""Weight of the mean of all trials in it, where a trial at the place itself has 1."""
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
@@ -103,11 +105,12 @@ def _draw_slice(axes: Axes, scale: Scale, trials: Sequence[FrozenTrial], k: int,
         axes.plot([], [], **DONE, label="complete")
         axes.plot([], [], **BASELINE, label=NOW)
         axes.plot([], [], **BEST, label="best")
-        axes.legend(frameon=False, fontsize=6.5, loc="best", handletextpad=0.3, borderpad=0.2, labelspacing=0.3)
+        axes.legend(frameon=False, fontsize=7, ncols=4, loc="upper left", bbox_to_anchor=(-0.04, -0.1),
+                    handletextpad=0.1, columnspacing=0.9)
     axes.set_title(scale.name)
     axes.set_ylabel(f"recall at {k}")
     axes.margins(y=0.1)
-    _ticks(axes, scale, "x", 5)
+    _ticks(axes, scale, "x")
 
 
 def parallel_panel(trials: Sequence[FrozenTrial], k: int) -> Panel | None:
@@ -126,6 +129,7 @@ def _draw_parallel(axes: Axes, trials: Sequence[FrozenTrial], across: Sequence[S
     low, high = min(recalls), max(recalls)
     all_of = [*across, Scale(f"recall at {k}", low, high)]
     best = best_of(trials)
+    ground = {"fc": COLOURS["paper"], "ec": "none", "alpha": 0.75, "pad": 0.8}
     for trial, recall in sorted(zip(trials, recalls, strict=True), key=lambda pair: pair[1]):
         y = [scale.place(trial.params[scale.name]) for scale in across] + [all_of[-1].place(recall)]
         strength = 0.5 if high <= low else (recall - low) / (high - low)
@@ -137,9 +141,9 @@ def _draw_parallel(axes: Axes, trials: Sequence[FrozenTrial], across: Sequence[S
         axes.plot(range(len(all_of)), y, **look)
     for x, scale in enumerate(all_of):
         axes.axvline(x, color=COLOURS["faint"], lw=0.8, zorder=0)
-        for place, label in scale.ticks(5):
-            axes.annotate(label, (x, place), (3, 0), textcoords="offset points", size=6.5, color=COLOURS["soft"],
-                          va="center_baseline")
+        for place, label in scale.ticks():
+            axes.annotate(label, (x, place), (4, 0), textcoords="offset points", size=6.5, color=COLOURS["soft"],
+                          va="center_baseline", zorder=6, bbox=ground)
         axes.annotate(scale.name.replace(".", ".\n"), (x, 1.0), (0, 8), textcoords="offset points", size=7.5,
                       ha="center", va="bottom", annotation_clip=False)
     axes.set_xlim(-0.25, len(all_of) - 0.6)
@@ -155,7 +159,7 @@ def contour_panels(trials: Sequence[FrozenTrial], k: int, shares: Mapping[str, f
     order = list(shares)
     found = sorted(scales(done), key=lambda scale: order.index(scale.name) if scale.name in order else len(order))
     return [
-        Panel(f"contour-{number}", partial(_draw_plane, trials=done, across=one, up=other),
+        Panel(f"contour-{number}", partial(_draw_plane, trials=trials, across=one, up=other),
               f"Recall at {k} over {one.name} and {other.name}: the darker, the higher.", 4.2, 3.2)
         for number, (one, other) in enumerate(combinations(found[:PLANES], 2))
     ]
@@ -164,17 +168,22 @@ def contour_panels(trials: Sequence[FrozenTrial], k: int, shares: Mapping[str, f
 def _draw_plane(axes: Axes, trials: Sequence[FrozenTrial], across: Scale, up: Scale) -> None:
     from matplotlib.colors import to_rgba
 
-    x = np.array([across.place(trial.params[across.name]) for trial in trials])
-    y = np.array([up.place(trial.params[up.name]) for trial in trials])
-    recall = np.array([recall_of(trial) for trial in trials])
+    for trial in trials:
+        if trial.state == TrialState.PRUNED and across.name in trial.params and up.name in trial.params:
+            at = across.place(trial.params[across.name]), up.place(trial.params[up.name])
+            axes.plot(*([place] for place in at), **PRUNED | {"alpha": 0.6}, zorder=2)
+    done = _complete(trials)
+    x = np.array([across.place(trial.params[across.name]) for trial in done])
+    y = np.array([up.place(trial.params[up.name]) for trial in done])
+    recall = np.array([recall_of(trial) for trial in done])
     if np.ptp(recall) > 0 and not (across.choices or up.choices):
         grid, smooth = _smoothed(x, y, recall)
-        levels = np.linspace(recall.min(), recall.max(), 8)
-        shades = [to_rgba(COLOURS["trained"], alpha) for alpha in np.linspace(0.03, 0.4, len(levels) - 1)]
+        levels = np.linspace(recall.min(), recall.max(), 11)
+        shades = [to_rgba(COLOURS["trained"], alpha) for alpha in np.linspace(0.02, 0.45, len(levels) - 1)]
         axes.contourf(grid, grid, smooth, levels=levels, colors=shades, zorder=0)
     strength = np.full(len(recall), 0.5) if np.ptp(recall) == 0 else (recall - recall.min()) / np.ptp(recall)
     best = best_of(trials)
-    for trial, place_x, place_y, alpha in zip(trials, x, y, strength, strict=True):
+    for trial, place_x, place_y, alpha in zip(done, x, y, strength, strict=True):
         if trial.user_attrs.get("baseline"):
             axes.plot([place_x], [place_y], **BASELINE | {"ms": 6}, zorder=3)
         else:
@@ -185,21 +194,20 @@ def _draw_plane(axes: Axes, trials: Sequence[FrozenTrial], across: Scale, up: Sc
     axes.set_xlabel(across.name)
     axes.set_ylabel(up.name)
     axes.grid(visible=False)
-    _ticks(axes, across, "x", 6)
-    _ticks(axes, up, "y", 6)
+    _ticks(axes, across, "x")
+    _ticks(axes, up, "y")
 
 
 def _smoothed(x: Array, y: Array, recall: Array) -> tuple[Array, Array]:
-    """Return a grid and the Gaussian-weighted mean recall on it, NaN where no trial is near."""
+    """Return a grid and the Gaussian-weighted mean recall on it; far from any trial the mean of all."""
     grid = np.linspace(0, 1, 81)
     squared = (grid[None, :, None] - x) ** 2 + (grid[:, None, None] - y) ** 2
     weight = np.exp(-squared / (2 * WIDTH**2))
-    mean = (weight * recall).sum(axis=-1) / weight.sum(axis=-1)
-    return grid, np.where(squared.min(axis=-1) < (1.6 * WIDTH) ** 2, mean, np.nan)
+    return grid, ((weight * recall).sum(axis=-1) + FAR * recall.mean()) / (weight.sum(axis=-1) + FAR)
 
 
-def _ticks(axes: Axes, scale: Scale, which: str, most: int) -> None:
-    places, labels = zip(*scale.ticks(most), strict=True)
+def _ticks(axes: Axes, scale: Scale, which: str) -> None:
+    places, labels = zip(*scale.ticks(), strict=True)
     if which == "x":
         axes.set_xticks(places, labels)
         if scale.choices and sum(map(len, labels)) > CROWDED:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import optuna
-from ruamel.yaml import YAML
+from optuna.trial import FrozenTrial
 
 from mergerscope.report.style import save_panels
 from mergerscope.sweep.figures import figures_of
 from mergerscope.sweep.page import build_page
 from mergerscope.sweep.rows import rows_csv
 from mergerscope.sweep.verdict import Verdict, best_of, judge
+from mergerscope.sweep.yaml_text import as_yaml
 
 __all__ = ["BEST_FILE", "write_outcome"]
 
@@ -57,7 +57,7 @@ def write_outcome(study: optuna.Study, folder: Path, name: str) -> list[Path]:
     return written
 
 
-def _best_yaml(study: optuna.Study, trials: list[optuna.trial.FrozenTrial], verdict: Verdict, name: str) -> str:
+def _best_yaml(study: optuna.Study, trials: list[FrozenTrial], verdict: Verdict, name: str) -> str:
     best = best_of(trials)
     assert best is not None
     k = study.user_attrs.get("settings", {}).get("k", "k")
@@ -69,12 +69,9 @@ def _best_yaml(study: optuna.Study, trials: list[optuna.trial.FrozenTrial], verd
         "That is more than the noise." if verdict.better else "That is not told apart from the noise.",
         f"Put these values into params.yaml with: mergerscope sweep apply {name}",
     ]
-    text = io.StringIO()
-    yaml = YAML()
-    yaml.default_flow_style = None
-    yaml.width = 4096
-    yaml.dump(dict(best.user_attrs.get("values") or best.params), text)
-    return "".join(f"# {line}\n" for line in comment) + text.getvalue()
+    values = best.user_attrs.get("values") or best.params
+    lines = [f"# {line}" for line in comment] + [f"{name}: {as_yaml(value)}" for name, value in values.items()]
+    return "\n".join(lines) + "\n"
 
 
 def _write(path: Path, text: str) -> Path:

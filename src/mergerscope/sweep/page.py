@@ -9,6 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mergerscope.report.page import draw, render, style_sheet
+from mergerscope.report.style import Panel
 from mergerscope.report.words import NONE, count, decimal, plural
 from mergerscope.sweep.figures import FIGURES, Figure
 from mergerscope.sweep.plots import front_of
@@ -18,6 +19,8 @@ from mergerscope.sweep.verdict import Verdict
 
 __all__ = ["build_page"]
 
+REM_PER_INCH = 8
+"""How wide a drawing becomes on the page at most."""
 STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING, TrialState.WAITING)
 
 
@@ -35,7 +38,7 @@ def build_page(
         "verdict": verdict,
         "tiles": _tiles(verdict, trials),
         "drawings": {name: [] for name in FIGURES}
-        | {figure.name: [draw(panel) for panel in figure.panels] for figure in figures},
+        | {figure.name: [_drawn(panel) for panel in figure.panels] for figure in figures},
         "settings": settings,
         "searched": _searched(settings),
         "parameters": parameters,
@@ -44,6 +47,11 @@ def build_page(
         "several": len(study.directions) > 1,
         "front": front,
     })  # fmt: skip
+
+
+def _drawn(panel: Panel) -> dict[str, Any]:
+    # A drawing of a few inches, stretched over the page, would have letters of a headline's size.
+    return {**draw(panel), "rem": f"{panel.width * REM_PER_INCH:.0f}"}
 
 
 def _tiles(verdict: Verdict, trials: Sequence[FrozenTrial]) -> list[dict[str, str]]:

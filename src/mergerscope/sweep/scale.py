@@ -68,7 +68,7 @@ def short(value: Any) -> str:
         return text if len(text) <= LONGEST else f"{text[:6]}\N{HORIZONTAL ELLIPSIS}{text[-6:]}"
     if isinstance(value, int) or float(value).is_integer():
         return f"{int(value)}" if abs(value) < 1e6 else f"{value:.3g}"
-    return f"{value:.3g}"
+    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
 
 
 def _linear_ticks(low: float, high: float, most: int) -> list[float]:
