@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mergerscope.report.style import COLOURS, Panel
 from mergerscope.report.words import percent, plural
-from mergerscope.sweep.plots import BASELINE, BEST, DONE, NOW, PRUNED
+from mergerscope.sweep.plots import BASELINE, BEST, DONE, PRUNED
 from mergerscope.sweep.scale import Scale, scales
 from mergerscope.sweep.verdict import best_of, recall_of
 
@@ -103,9 +103,9 @@ def _draw_slice(axes: Axes, scale: Scale, trials: Sequence[FrozenTrial], k: int,
             axes.plot([x], [y], **BEST, zorder=4)
     if legend:
         axes.plot([], [], **DONE, label="complete")
-        axes.plot([], [], **BASELINE, label=NOW)
+        axes.plot([], [], **BASELINE, label="present")
         axes.plot([], [], **BEST, label="best")
-        axes.legend(frameon=False, fontsize=7, ncols=4, loc="upper left", bbox_to_anchor=(-0.04, -0.1),
+        axes.legend(frameon=False, fontsize=6.5, ncols=4, loc="upper left", bbox_to_anchor=(-0.04, -0.1),
                     handletextpad=0.1, columnspacing=0.9)
     axes.set_title(scale.name)
     axes.set_ylabel(f"recall at {k}")
