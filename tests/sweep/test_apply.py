@@ -92,7 +92,7 @@ def test_a_list_over_several_lines_becomes_one(tmp_path: Path) -> None:
     [
         ("views.strenght: 0.5\n", ContractError, "`views.strenght` is no parameter"),
         ("views: 0.5\n", ParameterError, "`views`"),
-        ("views.strength: 3.5\n", ParameterError, r"params.yaml with the values of sweeps/one/best.yaml: `views.strength`"),
+        ("views.strength: 3.5\n", ParameterError, "params.yaml with the values of sweeps/one/best.yaml: `views.stre"),
         ("views.strength: auto\n", ParameterError, "`views.strength`"),
         ("- 1\n", ContractError, "dotted names"),
         ("", ContractError, "dotted names"),

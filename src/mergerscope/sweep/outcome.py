@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 
 import optuna
 from optuna.trial import FrozenTrial
 
 from mergerscope.report.style import save_panels
+from mergerscope.report.words import plural
 from mergerscope.sweep.figures import figures_of
 from mergerscope.sweep.page import build_page
 from mergerscope.sweep.rows import rows_csv
@@ -17,6 +19,9 @@ from mergerscope.sweep.yaml_text import as_yaml
 __all__ = ["BEST_FILE", "write_outcome"]
 
 BEST_FILE = "best.yaml"
+
+WIDTH = 110
+"""Characters of a line of its comment."""
 
 
 def write_outcome(study: optuna.Study, folder: Path, name: str) -> list[Path]:
@@ -62,11 +67,9 @@ def _best_yaml(study: optuna.Study, trials: list[FrozenTrial], verdict: Verdict,
     assert best is not None
     k = study.user_attrs.get("settings", {}).get("k", "k")
     comment = [
-        f"Study {name}: trial {best.number} of {len(trials)} has the best recall of held-out references among the "
-        f"first {k}: {verdict.best_value:.4f}.",
-        f"The settings before, trial {verdict.baseline}: {verdict.baseline_value:.4f}." if verdict.baseline is not None
-        else "The settings before were not tried.",
-        "That is more than the noise." if verdict.better else "That is not told apart from the noise.",
+        f"Sweep {name}, {plural(len(trials), 'trial')}: number {best.number} is best in recall at {k} of held-out "
+        "references.",
+        *wrap(verdict.sentence, WIDTH),
         f"Put these values into params.yaml with: mergerscope sweep apply {name}",
     ]
     values = best.user_attrs.get("values") or best.params

@@ -37,7 +37,7 @@ def rows(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
             "value": trial.values[0] if trial.values else None,
             **({"embedding_size": int(trial.values[1]) if trial.values else None} if several else {}),
             "spread": _spread(trial.user_attrs.get("recalls") or []),
-            "fold_spread": _spread(folds_of(trial)),
+            "fold_spread": _spread([value for repeat in folds_of(trial) for value in repeat]),
             "last_recall": trial.intermediate_values[trial.last_step] if trial.last_step is not None else None,
             "epochs": trial.last_step,
             "baseline": bool(trial.user_attrs.get("baseline")),
