@@ -14,7 +14,7 @@ import numpy as np
 
 from mergerscope.errors import ContractError
 from mergerscope.params import Params
-from mergerscope.search.validation import validation_negatives
+from mergerscope.search.negatives import validation_negatives
 from mergerscope.shards.manifest import Manifest
 from mergerscope.survey.catalog_file import Catalog
 from mergerscope.survey.roles import POOL, REFERENCE, pictures

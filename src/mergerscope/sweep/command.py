@@ -50,6 +50,9 @@ def sweep(
 @click.pass_obj
 def apply(place: tuple[Paths, Path], name: str) -> None:
     """Write the best values of the sweep NAME into params.yaml; `dvc repro` then trains with them."""
-    changes = importlib.import_module("mergerscope.sweep.apply").apply(place[0], name)
+    paths, params_file = place
+    changes = importlib.import_module("mergerscope.sweep.apply").apply(paths, name, params_file)
     for change in changes:
-        click.echo(str(change))
+        click.echo(f"{change.name}: {change.before} -> {change.after}")
+    click.echo(f"{len(changes)} changed in {params_file}; `dvc repro` trains with them." if changes else
+               f"{params_file} has these values already.")  # fmt: skip

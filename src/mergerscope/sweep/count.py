@@ -13,8 +13,10 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-__all__ = ["FIXED", "counted", "counting", "first_attempt", "is_surplus", "is_void", "takes_a_place", "untaken", "values_of",
-           "worker_deaths"]  # fmt: skip
+__all__ = [
+    "FIXED", "counted", "counting", "first_attempt", "is_surplus", "is_void", "takes_a_place", "untaken", "values_of",
+    "worker_deaths",
+]
 
 FIXED = "fixed_params"
 """Optuna's own name for values that are not drawn."""
@@ -67,7 +69,8 @@ def untaken(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 
 def values_of(trial: FrozenTrial) -> dict[str, Any]:
     """Return the values of a trial, drawn or given; fewer than there are parameters where it died at its beginning."""
-    return trial.system_attrs.get(FIXED, {}) | trial.params
+    fixed: dict[str, Any] = trial.system_attrs.get(FIXED, {})
+    return fixed | trial.params
 
 
 def worker_deaths(number: int, trials: Sequence[FrozenTrial]) -> int:

@@ -121,7 +121,10 @@ class Crew:
 
 def _work(work: Callable[[Connection, Path, int], None] | None, line: Connection, log: Path, threads: int) -> None:
     if work is None:
-        from mergerscope.sweep.worker import work
+        # Only where it is needed: it loads torch.
+        from mergerscope.sweep.worker import work as train_trials
+
+        work = train_trials
     work(line, log, threads)
 
 

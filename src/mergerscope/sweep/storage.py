@@ -11,7 +11,7 @@ from typing import Any
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,7 +24,7 @@ CONNECT_S = 15
 SERVERS = ("postgresql", "mysql", "mariadb")
 
 
-class _Lock(BaseJournalFileLock):
+class _Lock(JournalFileOpenLock):
     """A lock on the journal itself, which the system releases when its holder is killed.
 
     Optuna's own is a file that outlives its maker, and makes the next one wait for half a minute. Who has the lock also
@@ -33,6 +33,7 @@ class _Lock(BaseJournalFileLock):
     """
 
     def __init__(self, journal: Path) -> None:
+        super().__init__(str(journal))
         self._journal = journal
         self._file: int | None = None
 

@@ -11,6 +11,7 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
 from optuna.trial import Trial
 
 from mergerscope.errors import SweepError
@@ -31,7 +32,7 @@ def open_study(
     Raises:
         SweepError: there is such a study and ``resume`` is false, or it was begun with other settings.
     """
-    directions = ["maximize", "minimize"] if sweep.multi_objective else ["maximize"]
+    directions = [StudyDirection.MAXIMIZE, *([StudyDirection.MINIMIZE] if sweep.multi_objective else [])]
     try:
         study = optuna.create_study(storage=storage, study_name=name, directions=directions)
     except DuplicatedStudyError:
