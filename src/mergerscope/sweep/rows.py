@@ -63,12 +63,12 @@ def rows_csv(trials: Sequence[FrozenTrial]) -> str:
 
 def state_words(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> str:
     """What became of a trial, for a reader; tells the failed ones that count from those that do not."""
-    if trial.user_attrs.get("surplus"):
-        return "surplus"
-    if trial.user_attrs.get("stopped"):
-        return "stopped"
-    if trial.state == TrialState.FAIL and any(other.user_attrs.get("retry_of") == trial.number for other in trials):
-        return "lost, tried again"
+    attributes = trial.user_attrs
+    if trial.state == TrialState.FAIL and attributes.get("surplus"):
+        return "one too many"
+    if trial.state == TrialState.FAIL and (attributes.get("stopped") or attributes.get("lost")):
+        again = any(other.user_attrs.get("retry_of") == trial.number for other in trials)
+        return ("stopped" if attributes.get("stopped") else "lost") + ", tried again" * again
     return WORDS[trial.state]
 
 
