@@ -34,7 +34,8 @@ def rows(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
         {
             "number": trial.number,
             "state": trial.state.name,
-            "value": trial.values[0] if trial.values else None,
+            # Optuna gives a pruned trial its last recall for a value.
+            "value": trial.values[0] if trial.state == TrialState.COMPLETE else None,
             **({"embedding_size": int(trial.values[1]) if trial.values else None} if several else {}),
             "spread": _spread(trial.user_attrs.get("recalls") or []),
             "fold_spread": _spread([value for repeat in folds_of(trial) for value in repeat]),

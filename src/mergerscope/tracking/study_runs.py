@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -29,6 +30,8 @@ STATE_TAG = "optuna.state"
 REASON_TAG = "reason"
 CONTINUES_TAG = "mergerscope.continues"
 """On a parent that stands for another one, which this store does not hold."""
+
+SETTLE_S = 0.5
 
 LONGEST = 500
 """Characters of a parameter's value: what every MLflow server takes."""
@@ -190,7 +193,8 @@ def _begin_parent(client: mlflow.MlflowClient, tags: Mapping[str, str], continue
     created = client.create_run(experiment_id(client), run_name=f"sweep {study}", tags=tags)
     if continues is None:
         return created
-    # Another process may have done the same meanwhile: all agree on the first.
+    # Another process may do the same at this moment; when both are there for all to see, all agree on the first.
+    time.sleep(SETTLE_S)
     first = _replacement(client, continues) or created
     if first.info.run_id != created.info.run_id:
         client.delete_run(created.info.run_id)
