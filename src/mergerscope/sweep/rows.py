@@ -34,7 +34,8 @@ def rows(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
         {
             "number": trial.number,
             "state": trial.state.name,
-            "value": trial.values[0] if trial.values else None,
+            # Optuna gives a pruned trial its last recall for a value.
+            "value": trial.values[0] if trial.state == TrialState.COMPLETE else None,
             **({"embedding_size": int(trial.values[1]) if trial.values else None} if several else {}),
             "spread": _spread(trial.user_attrs.get("recalls") or []),
             "fold_spread": _spread([value for repeat in folds_of(trial) for value in repeat]),
@@ -63,12 +64,12 @@ def rows_csv(trials: Sequence[FrozenTrial]) -> str:
 
 def state_words(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> str:
     """What became of a trial, for a reader; tells the failed ones that count from those that do not."""
-    if trial.user_attrs.get("surplus"):
-        return "surplus"
-    if trial.user_attrs.get("stopped"):
-        return "stopped"
-    if trial.state == TrialState.FAIL and any(other.user_attrs.get("retry_of") == trial.number for other in trials):
-        return "lost, tried again"
+    attributes = trial.user_attrs
+    if trial.state == TrialState.FAIL and attributes.get("surplus"):
+        return "one too many"
+    if trial.state == TrialState.FAIL and (attributes.get("stopped") or attributes.get("lost")):
+        again = any(other.user_attrs.get("retry_of") == trial.number for other in trials)
+        return ("stopped" if attributes.get("stopped") else "lost") + ", tried again" * again
     return WORDS[trial.state]
 
 

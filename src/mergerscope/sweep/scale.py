@@ -66,8 +66,8 @@ def short(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         text = str(value)
         return text if len(text) <= LONGEST else f"{text[:6]}\N{HORIZONTAL ELLIPSIS}{text[-6:]}"
-    if isinstance(value, int) or float(value).is_integer():
-        return f"{int(value)}" if abs(value) < 1e6 else f"{value:.3g}"
+    if float(value).is_integer() and abs(value) < 1e6:
+        return f"{int(value)}"
     return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,6 +14,7 @@ from mlflow.entities import RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from mergerscope.errors import ParameterError
 from mergerscope.params import Params, parse_params
 from mergerscope.paths import Paths
 from mergerscope.tracking.parameters import model_parameters
@@ -28,6 +30,8 @@ STATE_TAG = "optuna.state"
 REASON_TAG = "reason"
 CONTINUES_TAG = "mergerscope.continues"
 """On a parent that stands for another one, which this store does not hold."""
+
+SETTLE_S = 0.5
 
 LONGEST = 500
 """Characters of a parameter's value: what every MLflow server takes."""
@@ -68,7 +72,8 @@ class StudyRuns:
             space: What is searched, by dotted name; each is logged as a parameter ``space.<name>``.
             run_id: The parent as the study remembers it; None for a new study. It is set to RUNNING again. A store
                 that does not hold it (another machine's, or a new one) gets a parent of its own, which is found again
-                by this id: the study should keep the id of its first parent.
+                by this id: the study should keep the id of its first parent, or a key of its own to pass instead. So
+                processes that open a parent at once get the same one.
 
         Raises:
             TrackingError: the store cannot be used.
@@ -110,9 +115,13 @@ class StudyRuns:
             tags={**self._tags, MLFLOW_PARENT_RUN_ID: self.id, TRIAL_TAG: str(trial)},
         )
         run = Run(self._client, created.info.run_id)
-        shaped = model_parameters(_with_values(self._params, values))
         set_ = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
-        run.log_parameters({name: _shortened(value) for name, value in (set_ | shaped).items()})
+        try:
+            told = set_ | model_parameters(_with_values(self._params, values))
+        except ParameterError:
+            # Values that do not go together: the trial will fail of it, and its run should say with which.
+            told = model_parameters(self._params) | set_
+        run.log_parameters({name: _shortened(value) for name, value in told.items()})
         return run
 
     def end(self, run_id: str, state: State, metrics: Mapping[str, float | None], reason: str = "") -> None:
@@ -184,7 +193,8 @@ def _begin_parent(client: mlflow.MlflowClient, tags: Mapping[str, str], continue
     created = client.create_run(experiment_id(client), run_name=f"sweep {study}", tags=tags)
     if continues is None:
         return created
-    # Another process may have done the same meanwhile: all agree on the first.
+    # Another process may do the same at this moment; when both are there for all to see, all agree on the first.
+    time.sleep(SETTLE_S)
     first = _replacement(client, continues) or created
     if first.info.run_id != created.info.run_id:
         client.delete_run(created.info.run_id)
