@@ -105,28 +105,18 @@ def test_a_reopened_parent_runs_again_and_keeps_what_it_holds(paths: Paths, para
     assert len(runs(paths)) == 1
 
 
-def test_only_children_without_a_running_trial_are_stale(paths: Paths, params: Params) -> None:
+def test_children_in_progress_are_those_of_this_study(paths: Paths, params: Params) -> None:
     study = StudyRuns.open(paths, "one", params, SPACE)
     other = StudyRuns.open(paths, "two", params, SPACE)
-    lost, alive, done = (study.begin(number, VALUES) for number in range(3))
-    stranger = other.begin(0, VALUES)
-    study.end(done.id, "COMPLETE", {})
-    late = []
-
-    def running() -> set[int]:
-        # Another machine begins a trial between the look into the store and the look into the study.
-        late.append(study.begin(7, VALUES).id)
-        return {1, 7}
-
-    assert study.close_stale(running) == [lost.id]
-    found = runs(paths)
-    assert found[lost.id].info.status == "KILLED"
-    assert found[lost.id].data.tags["optuna.state"] == "FAIL"
-    assert found[done.id].data.tags["optuna.state"] == "COMPLETE"
-    for run_id in (alive.id, stranger.id, *late, study.id, other.id):
-        assert found[run_id].info.status == "RUNNING"
-    assert sorted(study.close_stale(set)) == sorted([alive.id, *late])
-    assert study.close_stale(set) == []
+    begun = [study.begin(number, VALUES) for number in range(3)]
+    other.begin(0, VALUES)
+    study.end(begun[0].id, "COMPLETE", {})
+    assert study.open_children() == {begun[1].id: 1, begun[2].id: 2}
+    study.end(begun[1].id, "FAIL", {}, "its sweep was killed", killed=True)
+    assert study.open_children() == {begun[2].id: 2}
+    found = runs(paths)[begun[1].id]
+    assert found.info.status == "KILLED"
+    assert (found.data.tags["optuna.state"], found.data.tags["reason"]) == ("FAIL", "its sweep was killed")
 
 
 def test_long_values_are_cut_and_do_not_stop_a_sweep(paths: Paths, params: Params) -> None:
@@ -223,8 +213,9 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert {run.info.status for run in runs(paths).values()} == {"RUNNING"}
     again = StudyRuns.open(paths, "killed", params, {}, run_id)
     assert again.id == run_id
-    assert len(again.close_stale(set)) == 1
-    again.end(again.begin(1, {"views.strength": 0.5}, attempt=1).id, "COMPLETE", {"recall": 0.5})
+    (left,) = again.open_children()
+    again.end(left, "FAIL", {}, killed=True)
+    again.end(again.begin(1, {"views.strength": 0.5}, params, attempt=1).id, "COMPLETE", {"recall": 0.5})
     again.finish("FINISHED", {})
     assert sorted(run.info.status for run in runs(paths).values()) == ["FINISHED", "FINISHED", "KILLED"]
 

@@ -36,13 +36,16 @@ def sweep(
         return
     if study is None:
         raise click.UsageError("Missing option '--study'.", ctx)
+    # What can be wrong is looked for before anything heavy is loaded.
     from mergerscope.params import load_params
+    from mergerscope.sweep.request import Request
+    from mergerscope.sweep.space import check_space
 
     paths, params_file = ctx.obj
+    request = Request(study, trials, workers, timeout, storage, resume)
     params = load_params(params_file)
-    # In two steps: what can be wrong is looked for before anything heavy is loaded.
-    run = importlib.import_module("mergerscope.sweep.run")
-    run.run(paths, params, run.Request(study, trials, workers, timeout, storage, resume))
+    check_space(params)
+    importlib.import_module("mergerscope.sweep.run").run(paths, params, request)
 
 
 @sweep.command()

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,12 @@ from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import console
 from mergerscope.sweep.candidate import candidate
+from mergerscope.sweep.children import close_stale, end_child
 from mergerscope.sweep.count import counting, first_attempt, worker_deaths
 from mergerscope.sweep.crew import Crew, Died
 from mergerscope.sweep.ledger import Ledger
 from mergerscope.sweep.space import packs, ranks
-from mergerscope.sweep.table import BoardState, Running
+from mergerscope.sweep.table import BoardState, Running, board_state
 from mergerscope.sweep.task import Ended, Epoch, Failed, Result, Task
 from mergerscope.tracking.run import Run
 from mergerscope.tracking.study_runs import StudyRuns
@@ -58,7 +59,10 @@ class _Job:
     epochs: int = 0
     recall: float | None = None
     pruned: bool = False
-    abandoned: bool = False
+
+    def shown(self, now: float) -> Running:
+        """As the table shows it."""
+        return Running(self.trial.number, self.epochs, self.epochs_asked, self.recall, now - self.begun)
 
 
 class Dispatcher:
@@ -95,34 +99,16 @@ class Dispatcher:
         """
         while True:
             self._do_what_is_due()
-            show(self.state())
-            if len(counting(self._ledger.trials)) >= self._total and not self._jobs:
+            over = counting(self._ledger.trials)
+            now = time.monotonic()
+            show(board_state(over, [job.shown(now) for job in self._jobs.values()], now - self._began))
+            if len(over) >= self._total and not self._jobs:
                 return ""
             if reason := stop():
                 return reason
             self._begin_trials()
             for number, message in self._crew.wait(TICK_S):
                 self._hear(number, self._jobs[number], message)
-
-    def state(self) -> BoardState:
-        """Return where the study stands."""
-        over = counting(self._ledger.trials)
-        complete = [trial for trial in over if trial.state == TrialState.COMPLETE]
-        best = max(complete, key=lambda trial: (trial.values[0], -trial.number), default=None)
-        baseline = [trial.values[0] for trial in complete if trial.user_attrs.get("baseline")]
-        now = time.monotonic()
-        return BoardState(
-            done=len(complete),
-            pruned=sum(trial.state == TrialState.PRUNED for trial in over),
-            failed=sum(trial.state == TrialState.FAIL for trial in over),
-            running=[
-                Running(number, job.epochs, job.epochs_asked, job.recall, now - job.begun)
-                for number, job in self._jobs.items()
-            ],
-            best=None if best is None else (best.number, best.values[0]),
-            baseline=baseline[0] if baseline else None,
-            elapsed=now - self._began,
-        )
 
     def stop(self, reason: str) -> None:
         """Give up the running trials; whoever works at the study next takes them up where they are."""
@@ -142,7 +128,7 @@ class Dispatcher:
 
     def _reap(self) -> None:
         if self._ledger.reap(list(self._jobs)):
-            self._runs.close_stale(self._ledger.running)
+            close_stale(self._runs, self._ledger)
 
     def _begin_trials(self) -> None:
         while self._crew.free:
@@ -154,12 +140,14 @@ class Dispatcher:
     def _begin(self, trial: Trial) -> None:
         number = trial.number
         first, attempt = first_attempt(number, self._ledger.trials)
-        run = self._runs.begin(number, trial.params, attempt)
-        self._ledger.note(number, mlflow_run_id=run.id)
         try:
-            params = candidate(self._params, trial.params)
+            params, problem = candidate(self._params, trial.params), ""
         except ParameterError as error:
-            self._fail(number, _Job(trial, run, 0, time.monotonic()), str(error))
+            params, problem = (), str(error)
+        run = self._runs.begin(number, trial.params, params[0] if params else None, attempt)
+        self._ledger.note(number, mlflow_run_id=run.id)
+        if not params:
+            self._fail(number, _Job(trial, run, 0, time.monotonic()), problem)
             return
         scratch = self._scratch / str(first)
         self._jobs[number] = _Job(trial, run, sum(one.train.epochs for one in params), time.monotonic())
@@ -180,14 +168,15 @@ class Dispatcher:
 
     def _epoch(self, number: int, job: _Job, epoch: Epoch) -> None:
         job.epochs, job.recall = epoch.epochs, epoch.row["validation_recall"]
+        over = False
         try:
             self._ledger.report(job.trial, job.recall, job.epochs)
             # The present settings are what all others are compared with; and a trained trial tells more than a pruned.
             may_end = not job.trial.user_attrs.get("baseline") and job.epochs < job.epochs_asked
             job.pruned = may_end and self._ledger.should_prune(job.trial, job.epochs)
         except UpdateFinishedTrialError:
-            job.abandoned = True
-        self._crew.answer(number, "stop" if job.pruned or job.abandoned else "go on")
+            over = True  # by another machine, which has taken it for lost
+        self._crew.answer(number, "stop" if job.pruned or over else "go on")
         job.run.log_epoch(job.epochs - 1, epoch.row)
 
     def _died(self, number: int, job: _Job, how: str) -> None:
@@ -206,50 +195,29 @@ class Dispatcher:
             more = {"traceback": message.traceback} if message.traceback else {}
             self._fail(number, job, message.reason, **more)
         elif job.pruned:
-            seconds = round(time.monotonic() - job.begun, 3)
-            self._end(number, TrialState.PRUNED, None, {"validation_recall": job.recall}, seconds=seconds)
+            self._end(number, job, TrialState.PRUNED)
         else:
             self._fail(number, job, "taken for lost by another machine")
         self._forget(number)
 
     def _complete(self, number: int, job: _Job, result: Result) -> None:
-        recall, precision = float(np.mean(result.recalls)), float(np.mean(result.average_precisions))
+        recall = float(np.mean(result.recalls))
         if not math.isfinite(recall):
             self._fail(number, job, f"its recall is {recall}")
             return
-        seconds = round(time.monotonic() - job.begun, 3)
         several = self._params.sweep.multi_objective
         values = [recall, float(result.embedding_dim)] if several else [recall]
-        metrics = {
-            "recall": recall, "average_precision": precision, "embedding_dim": result.embedding_dim, "seconds": seconds,
-            "recall_spread": float(np.std(result.recalls, ddof=1)) if len(result.recalls) > 1 else None,
-        }  # fmt: skip
-        self._end(
-            number, TrialState.COMPLETE, values, metrics, seconds=seconds, recalls=result.recalls,
-            fold_recalls=result.fold_recalls, average_precisions=result.average_precisions,
-            embedding_dim=result.embedding_dim,
-        )  # fmt: skip
-
-    def _end(
-        self, number: int, state: TrialState, values: list[float] | None, metrics: dict[str, float | None], **attrs: Any
-    ) -> None:
-        job = self._jobs.pop(number)
-        ours = self._ledger.end(number, state, values, **attrs)
-        if ours:
-            self._runs.end(job.run.id, "PRUNED" if state == TrialState.PRUNED else "COMPLETE", metrics)
-        else:
-            self._runs.end(job.run.id, "FAIL", metrics, "taken for lost by another machine")
+        self._end(number, job, TrialState.COMPLETE, values, **asdict(result))
 
     def _fail(self, number: int, job: _Job, reason: str, **attrs: Any) -> None:
         """End a trial as failed; by its own fault where the attributes do not say that it does not count."""
-        self._jobs.pop(number, None)
         reason = reason[:REASON]
         own_fault = not attrs.keys() & {"lost", "stopped"}
         # Where not even the present settings can be trained, something is wrong that a sweep cannot mend.
         hopeless = own_fault and bool(job.trial.user_attrs.get("baseline"))
-        seconds = round(time.monotonic() - job.begun, 3)
-        self._ledger.fail(number, reason=reason, seconds=seconds, **attrs, **({"stopped": True} if hopeless else {}))
-        self._runs.end(job.run.id, "FAIL", {}, reason)
+        if hopeless:
+            attrs["stopped"] = True
+        self._end(number, job, TrialState.FAIL, reason=reason, **attrs)
         if hopeless:
             raise SweepError(
                 f"The present settings, which every trial is compared with, cannot be trained: {reason}\n"
@@ -257,6 +225,14 @@ class Dispatcher:
             )
         if own_fault:
             console.print(f"trial {number} failed: {reason}", highlight=False, markup=False)
+
+    def _end(
+        self, number: int, job: _Job, state: TrialState, values: Sequence[float] | None = None, **attrs: Any
+    ) -> None:
+        """End a trial and its run; where another process has ended the trial before, the run ends as that says."""
+        self._jobs.pop(number, None)
+        trial = self._ledger.end(number, state, values, seconds=round(time.monotonic() - job.begun, 3), **attrs)
+        end_child(self._runs, job.run.id, trial)
 
     def _forget(self, number: int) -> None:
         """Remove the resume points of a trial that is over for good."""

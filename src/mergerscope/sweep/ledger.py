@@ -65,7 +65,7 @@ class Ledger:
 
     def _drawn(self, number: int) -> Trial | None:
         if is_surplus(number, self.trials, self._total):
-            self.fail(number, surplus=True, reason="one trial too many")
+            self.end(number, TrialState.FAIL, surplus=True, reason="one trial too many")
             return None
         self.study.sampler = make_sampler(self._sweep, number)
         trial = Trial(self.study, self._id(number))
@@ -101,21 +101,19 @@ class Ledger:
         for name, value in attrs.items():
             self._storage.set_trial_user_attr(self._id(number), name, value)
 
-    def end(self, number: int, state: TrialState, values: Sequence[float] | None = None, **attrs: Any) -> bool:
-        """End a trial with its last user attributes; False where another process has ended it before."""
+    def end(
+        self, number: int, state: TrialState, values: Sequence[float] | None = None, **attrs: Any
+    ) -> FrozenTrial:
+        """End a trial with its last user attributes, and return it; it may be that another process has ended it."""
+        trial = self._id(number)
         try:
             self.note(number, **attrs)
             self.study.tell(number, values=values, state=state)
         except (UpdateFinishedTrialError, ValueError):
-            # Optuna says by a ValueError that it is over, and there is no other way to tell
-            if self._storage.get_trial(self._id(number)).state.is_finished():
-                return False
-            raise
-        return True
-
-    def fail(self, number: int, **attrs: Any) -> bool:
-        """End a trial as failed."""
-        return self.end(number, TrialState.FAIL, **attrs)
+            # A ValueError is Optuna's way to say that it is over, among other things.
+            if not self._storage.get_trial(trial).state.is_finished():
+                raise
+        return self._storage.get_trial(trial)
 
     def beat(self, numbers: Sequence[int]) -> None:
         """Give a sign of life of one's own trials."""
@@ -130,7 +128,9 @@ class Ledger:
         """Give up the trials of dead processes, so that they are tried again, and return their numbers."""
         running = [one for one in self.trials if one.state == TrialState.RUNNING and one.number not in mine]
         lost = [(one.number, reason) for one in running if (reason := self._watch.lost(one))]
-        return [number for number, reason in lost if self.fail(number, lost="sweep", reason=reason)]
+        for number, reason in lost:
+            self.end(number, TrialState.FAIL, lost="sweep", reason=reason)
+        return [number for number, _ in lost]
 
     def _id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import math
-import re
 import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from mergerscope.errors import SweepError
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import console
 from mergerscope.shards.manifest import Manifest
 from mergerscope.survey.catalog_file import read_catalog
 from mergerscope.survey.digests import worker_count
+from mergerscope.sweep.children import close_stale
 from mergerscope.sweep.count import counting
 from mergerscope.sweep.crew import Crew
 from mergerscope.sweep.dispatch import Dispatcher
 from mergerscope.sweep.ledger import Ledger
-from mergerscope.sweep.outcome import write_outcome
+from mergerscope.sweep.request import Request
 from mergerscope.sweep.settings import study_settings
 from mergerscope.sweep.space import baseline_values, check_space
 from mergerscope.sweep.storage import open_storage, storage_errors
@@ -32,25 +30,11 @@ from mergerscope.sweep.table import Board
 from mergerscope.sweep.verdict import judge
 from mergerscope.tracking.study_runs import StudyRuns
 
-__all__ = ["Request", "run"]
+__all__ = ["run"]
 
-NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", re.ASCII)
+INTERRUPTED, ENDED = "interrupted", "ended by SIGTERM"
 TERMINATED = 143
 """What a shell expects of a program ended by SIGTERM."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked of a sweep."""
-
-    study: str
-    trials: int
-    workers: int
-    timeout: float | None = None
-    """Seconds; None for as long as it takes."""
-    storage: str | None = None
-    """Address of a database, or path of a journal; None for a journal in the sweep's own folder."""
-    resume: bool = False
 
 
 def run(paths: Paths, params: Params, request: Request) -> None:
@@ -61,12 +45,11 @@ def run(paths: Paths, params: Params, request: Request) -> None:
 
     Raises:
         ParameterError: the space cannot be searched.
-        SweepError: the name, the storage or the study cannot be used, or not even the present settings be trained.
+        SweepError: the storage or the study cannot be used, or not even the present settings be trained.
         MissingInputError: catalogue or shards are not there.
         ContractError: the shards are of other settings, or there are too few references.
         TrackingError: the MLflow store cannot be used.
     """
-    _check_name(request.study)
     check_space(params)
     settings = study_settings(params, Manifest.load(paths.manifest), read_catalog(paths.catalog))
     folder = paths.sweeps / request.study
@@ -84,17 +67,6 @@ def run(paths: Paths, params: Params, request: Request) -> None:
         raise KeyboardInterrupt
     if reason == ENDED:
         raise SystemExit(TERMINATED)
-
-
-INTERRUPTED, ENDED = "interrupted", "ended by SIGTERM"
-
-
-def _check_name(name: str) -> None:
-    if not NAME.fullmatch(name):
-        raise SweepError(
-            f"{name!r} is no name for a study, of which a folder is named: use letters, digits, `-`, `_` and `.`, up "
-            "to 100 of them, and begin with no dot."
-        )
 
 
 def _work(paths: Paths, params: Params, request: Request, ledger: Ledger, runs: StudyRuns) -> str:
@@ -115,7 +87,7 @@ def _work(paths: Paths, params: Params, request: Request, ledger: Ledger, runs: 
         finally:
             dispatcher.stop(reason)
             crew.close()
-            runs.close_stale(ledger.running)
+            close_stale(runs, ledger)
             if reason:
                 runs.finish("KILLED", {})
     if not reason and not ledger.running():
@@ -143,6 +115,9 @@ def _signals() -> Iterator[Callable[[], str]]:
 
 def _finish(ledger: Ledger, runs: StudyRuns, request: Request, folder: Path, reason: str) -> None:
     """Write and keep what came out, and say how it went."""
+    # Only now: it draws, and that takes a while to load.
+    from mergerscope.sweep.outcome import write_outcome
+
     files = write_outcome(ledger.study, folder, request.study)
     runs.keep(files)
     over = counting(ledger.trials)

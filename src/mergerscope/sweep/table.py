@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -15,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mergerscope.report.words import plural
+from mergerscope.sweep.verdict import best_of, recall_of
 
-__all__ = ["Board", "BoardState", "Running"]
+__all__ = ["Board", "BoardState", "Running", "board_state"]
 
 REFRESH_PER_S = 2.0
 BAR_WIDTH = 20
@@ -60,6 +62,25 @@ class BoardState:
     def finished(self) -> int:
         """Trials that are over and count."""
         return self.done + self.pruned + self.failed
+
+
+def board_state(over: Sequence[FrozenTrial], running: Sequence[Running], elapsed: float) -> BoardState:
+    """Return where a study stands.
+
+    Args:
+        over: The trials that are over and count, of all machines.
+        running: Those in progress on this one.
+        elapsed: Seconds since this process began to work at the study.
+    """
+    best = best_of(over)
+    baseline = best_of([trial for trial in over if trial.user_attrs.get("baseline")])
+    states = [trial.state for trial in over]
+    return BoardState(
+        done=states.count(TrialState.COMPLETE), pruned=states.count(TrialState.PRUNED),
+        failed=states.count(TrialState.FAIL), running=running, elapsed=elapsed,
+        best=None if best is None else (best.number, recall_of(best)),
+        baseline=None if baseline is None else recall_of(baseline),
+    )  # fmt: skip
 
 
 class Board:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,8 +14,7 @@ from mlflow.entities import RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from mergerscope.errors import ParameterError
-from mergerscope.params import Params, parse_params
+from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.tracking.parameters import model_parameters
 from mergerscope.tracking.run import Run
@@ -98,12 +97,13 @@ class StudyRuns:
         """Of the parent run."""
         return self._parent.id
 
-    def begin(self, trial: int, values: Mapping[str, Any], attempt: int = 0) -> Run:
+    def begin(self, trial: int, values: Mapping[str, Any], params: Params | None = None, attempt: int = 0) -> Run:
         """Begin the child run of a trial.
 
         Args:
             trial: Its number in the study.
             values: What the study set, by dotted name.
+            params: With which it trains; None where the values do not go together, and it will fail of that.
             attempt: How many trials of the same values were lost before this one.
 
         Returns:
@@ -115,16 +115,14 @@ class StudyRuns:
             tags={**self._tags, MLFLOW_PARENT_RUN_ID: self.id, TRIAL_TAG: str(trial)},
         )
         run = Run(self._client, created.info.run_id)
-        set_ = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
-        try:
-            told = set_ | model_parameters(_with_values(self._params, values))
-        except ParameterError:
-            # Values that do not go together: the trial will fail of it, and its run should say with which.
-            told = model_parameters(self._params) | set_
+        told = model_parameters(params or self._params)
+        told |= {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
         run.log_parameters({name: _shortened(value) for name, value in told.items()})
         return run
 
-    def end(self, run_id: str, state: State, metrics: Mapping[str, float | None], reason: str = "") -> None:
+    def end(
+        self, run_id: str, state: State, metrics: Mapping[str, float | None], reason: str = "", killed: bool = False
+    ) -> None:
         """End a child run.
 
         Args:
@@ -132,30 +130,21 @@ class StudyRuns:
             state: Of its trial in Optuna; kept as the tag ``optuna.state``. COMPLETE and PRUNED are FINISHED.
             metrics: Of the whole trial; None and NaN are left out.
             reason: Why it failed.
+            killed: Whether it failed through no fault of its values: KILLED, not FAILED.
         """
         run = Run(self._client, run_id)
         run.log_summary(metrics)
         run.tag({STATE_TAG: state} | ({REASON_TAG: reason} if reason else {}))
-        self._client.set_terminated(run_id, RunStatus.to_string(STATUS[state]))
+        status = RunStatus.KILLED if killed else STATUS[state]
+        self._client.set_terminated(run_id, RunStatus.to_string(status))
 
-    def close_stale(self, running: Callable[[], Collection[int]]) -> list[str]:
-        """End the children that a killed process left running, as KILLED, and return their ids.
-
-        Args:
-            running: Returns the numbers of the trials that are running in the study. It is asked after the store: a
-                trial begins before its child, so that no child of a trial that has just begun is taken for a stale one.
-        """
+    def open_children(self) -> dict[str, int]:
+        """Return the children that are in progress: number of the trial by id of the run."""
         words = (
             f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self.id}' and "
             f"attributes.status = '{RunStatus.to_string(RunStatus.RUNNING)}'"
         )
-        open_ = _search(self._client, words)
-        alive = {str(number) for number in running()} if open_ else set()
-        stale = [run for run in open_ if run.data.tags.get(TRIAL_TAG) not in alive]
-        for run in stale:
-            Run(self._client, run.info.run_id).tag({STATE_TAG: "FAIL", REASON_TAG: "the process was killed"})
-            self._client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
-        return [run.info.run_id for run in stale]
+        return {run.info.run_id: int(run.data.tags[TRIAL_TAG]) for run in _search(self._client, words)}
 
     def keep(self, files: Sequence[Path]) -> None:
         """Keep files with the parent: pictures in ``figures/``, all others in ``study/``."""
@@ -210,17 +199,6 @@ def _search(client: mlflow.MlflowClient, words: str) -> list[Kept]:
         token = page.token
         if not token:
             return found
-
-
-def _with_values(params: Params, values: Mapping[str, Any]) -> Params:
-    tree = params.model_dump(by_alias=True)
-    for name, value in values.items():
-        block = tree
-        *path, last = name.split(".")
-        for part in path:
-            block = block[part]
-        block[last] = value
-    return parse_params(tree)
 
 
 def _words(entry: Any) -> str:
