@@ -73,6 +73,12 @@ bench: $(STAMP) ## Measure speed: one line a figure
 ui: $(STAMP) ## Open the MLflow UI on the runs and models
 	mergerscope ui
 
+.PHONY: sweep
+sweep: $(STAMP) ## Search for better settings: a small sweep, taken up again where it was
+	@[ -e data ] || dvc pull --quiet data.dvc
+	dvc repro --quiet shard
+	mergerscope sweep --study small --trials 8 --workers 2 --resume
+
 .PHONY: clean
 clean: ## Remove caches and resume points; data, results and models stay
 	rm -rf .scratch build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -20,6 +20,7 @@ import click
 from mergerscope import __version__
 from mergerscope.errors import MergerscopeError
 from mergerscope.paths import Paths, find_root
+from mergerscope.sweep.command import sweep
 
 __all__ = ["STAGES", "cli", "main"]
 
@@ -190,6 +191,9 @@ def ui(place: tuple[Paths, Path], host: str, port: int) -> None:
     click.echo(f"runs: http://{host}:{port}/#/experiments/1/runs?workflowType=machine_learning")
     address = ["--backend-store-uri", tracking_uri(place[0]), "--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *address])
+
+
+cli.add_command(sweep)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,6 +11,7 @@ raise                     exit   when
 `GateError`               6      a model is not good enough to be registered or promoted
 `MissingExtraError`       7      an optional package is needed and not installed
 `TrackingError`           8      the MLflow store cannot be reached or used
+`SweepError`              9      a study of a sweep cannot be worked at
 ========================  =====  ==============================================
 
 A message says what is wrong, where, what was got, and what to do. One bad
@@ -27,6 +28,7 @@ __all__ = [
     "MissingInputError",
     "ParameterError",
     "SurveyError",
+    "SweepError",
     "TooManyRefusedError",
     "TrackingError",
 ]
@@ -90,3 +92,9 @@ class TrackingError(MergerscopeError):
     """The MLflow store cannot be reached, or what it holds cannot be used."""
 
     exit_code = 8
+
+
+class SweepError(MergerscopeError):
+    """A study cannot be worked at: its name, its storage, its settings, or the present parameters' own trial."""
+
+    exit_code = 9

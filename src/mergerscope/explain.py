@@ -97,6 +97,8 @@ def _leaves(block: BaseModel, default: BaseModel, prefix: str) -> list[Setting]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_shown(entry)}" for name, entry in value.items())
     return f"[{', '.join(map(_shown, value))}]" if isinstance(value, tuple) else str(value)
 
 
@@ -104,6 +106,8 @@ def _allowed(field: FieldInfo) -> str:
     kind: Any = field.annotation
     if get_origin(kind) is Literal:
         return " | ".join(map(str, get_args(kind)))
+    if get_origin(kind) is dict:
+        return "a parameter: {type: float | int, low, high, log, step}, or {type: categorical, choices}"
     if get_origin(kind) is tuple:
         return "[low, high], 0 < low <= high"
     if get_origin(kind) in (Union, UnionType):

@@ -111,6 +111,11 @@ class Paths:
         return self.root / "results" / "completeness"
 
     @property
+    def sweeps(self) -> Path:
+        """Folder of one folder a sweep; written on request, outside of the graph."""
+        return self.root / "sweeps"
+
+    @property
     def report(self) -> Path:
         """The page that shows it all and opens offline."""
         return self.root / "results" / "report.html"

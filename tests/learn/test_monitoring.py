@@ -8,7 +8,7 @@ import torch
 
 from mergerscope.errors import ContractError
 from mergerscope.learn.monitoring import MonitorSet
-from mergerscope.search import validation
+from mergerscope.search import negatives
 from mergerscope.search.labels import Labels
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_images
@@ -59,7 +59,7 @@ def test_references_and_pool_galaxies_and_no_hidden_merger(make_set, catalog, sm
 
 def test_votes_say_which_pool_galaxies_count(make_set, catalog, monkeypatch):
     """Galaxies without a vote may be mergers: they are embedded, and not taken for negatives."""
-    monkeypatch.setattr(validation, "FEW_JUDGED", 20)
+    monkeypatch.setattr(negatives, "FEW_JUDGED", 20)
     monitors = make_set()
     judged = dict(zip(catalog.ids.tolist(), catalog.judged.tolist(), strict=True))
     pool = monitors.ids[monitors.pool].tolist()
@@ -71,7 +71,7 @@ def test_votes_say_which_pool_galaxies_count(make_set, catalog, monkeypatch):
 @pytest.mark.parametrize("few", [27, 28])
 def test_the_pool_is_the_one_that_the_search_validates_on(make_set, catalog, manifest, monkeypatch, few):
     """27 of the pool are judged: enough by one setting of the shared rule, too few by the other."""
-    monkeypatch.setattr(validation, "FEW_JUDGED", few)
+    monkeypatch.setattr(negatives, "FEW_JUDGED", few)
     monitors = make_set()
     packed = np.setdiff1d(catalog.ids, [refusal.id for refusal in manifest.refused])
     wanted = packed[Labels.of(catalog, packed).validation_pool()]

@@ -22,11 +22,12 @@ from mergerscope.learn.device import pick_device
 from mergerscope.learn.encoder import Encoder, EncoderConfig, build_encoder
 from mergerscope.learn.encounters import encounter_bank
 from mergerscope.learn.module import EncoderModule, make_view
-from mergerscope.learn.monitoring import MonitorSet
+from mergerscope.learn.monitoring import RANKER, MonitorSet
 from mergerscope.learn.resume_key import training_key
 from mergerscope.learn.trainer import last_point, make_trainer, quiet_lightning
 from mergerscope.params import Params
 from mergerscope.progress import progress
+from mergerscope.search.validation import Validation
 from mergerscope.shards.loader import EpochLoader, steps_per_epoch, training_loader
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_shard
@@ -53,6 +54,8 @@ class FitResult:
     `pairs_negative` (n, C, H, W) where the `pairs` term takes part."""
     validation: dict[str, Any]
     """Recall@k and average precision on validation folds of references, trained and untrained; and on what."""
+    fold_recalls: tuple[float, ...]
+    """Recall@k of the trained encoder in each of these folds."""
 
 
 def encoder_config(params: Params, manifest: Manifest) -> EncoderConfig:
@@ -81,6 +84,7 @@ def fit(
     scratch: Path | None = None,
     on_epoch: OnEpoch | None = None,
     monitored: bool = True,
+    judge_by: str = RANKER,
     description: str = "train",
 ) -> FitResult:
     """Train an encoder on the shards, without labels.
@@ -94,6 +98,8 @@ def fit(
         on_epoch: called with the epoch (from 0) and its row of the history, also for epochs that a resumed
             training had finished before. What it raises ends the training and is passed on.
         monitored: whether the monitors are measured each epoch; without them nothing can stop the training early.
+        judge_by: the ranker behind the validation figures, a name of `mergerscope.search.rankers.RANKERS` that asks
+            for no pairs head.
         description: of the progress bar.
 
     Raises:
@@ -106,7 +112,7 @@ def fit(
     device = pick_device(params.train.device)
     # Weights of heads, and anything a library draws by itself, must not depend on what ran before in the process.
     pl.seed_everything(params.train.seed, verbose=False)
-    monitors = MonitorSet(params, shards_dir, manifest, catalog)
+    monitors = MonitorSet(params, shards_dir, manifest, catalog, judge_by)
     encoder = fresh_encoder(params, shards_dir, manifest)
     bank = _bank(params, manifest)
     module = EncoderModule(encoder, params, images, steps_per_epoch(images, batch_size), bank)
@@ -124,11 +130,13 @@ def fit(
         trainer.fit(module, datamodule=_Epochs(loader), ckpt_path=last_point(points), weights_only=True)
     encoder = encoder.to(device).eval()
     monitors.fit_reduction(encoder, device)
-    validation = _validation(params, shards_dir, manifest, monitors, encoder, device)
+    found = monitors.examine(encoder, device)
+    validation = _validation(params, shards_dir, manifest, monitors, found, device)
+    fold_recalls = tuple(fold["recall_at_k"] for fold in found.per_fold)
     samples = _samples(params, monitors, bank)
     if points is not None:
         shutil.rmtree(points, ignore_errors=True)
-    return FitResult(encoder.cpu().eval(), images, monitor.history, samples, validation)
+    return FitResult(encoder.cpu().eval(), images, monitor.history, samples, validation, fold_recalls)
 
 
 def _bank(params: Params, manifest: Manifest) -> torch.Tensor | None:
@@ -176,12 +184,13 @@ def _resume_points(scratch: Path, key: str) -> Path:
 
 
 def _validation(
-    params: Params, shards_dir: Path, manifest: Manifest, monitors: MonitorSet, encoder: Encoder, device: torch.device
+    params: Params, shards_dir: Path, manifest: Manifest, monitors: MonitorSet, found: Validation,
+    device: torch.device,
 ) -> dict[str, Any]:
     untrained = fresh_encoder(params, shards_dir, manifest)
     monitors.fit_reduction(untrained, device)
     return {
-        "trained": monitors.judge(encoder, device),
+        "trained": {"recall": found.recall_at_k, "average_precision": found.average_precision},
         "untrained": monitors.judge(untrained, device),
         "k": monitors.k,
         "folds": params.rank.folds,

@@ -6,8 +6,6 @@ a sweep that reads these figures can tune on them.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mergerscope.errors import ContractError
 from mergerscope.learn.embed import embed_images, pool_images
 from mergerscope.learn.encoder import Encoder
+from mergerscope.learn.examination import Examination
 from mergerscope.learn.monitors import alignment, effective_rank, feature_std, uniformity
 from mergerscope.learn.reduce import fit_reduction
 from mergerscope.params import Params, RankParams
 from mergerscope.search.store import EmbeddingStore
-from mergerscope.search.validation import validate, validation_negatives
+from mergerscope.search.validation import Validation, validate
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_images
 from mergerscope.survey.catalog_file import Catalog
-from mergerscope.survey.roles import POOL, REFERENCE, pictures
 
-__all__ = ["MonitorSet"]
+__all__ = ["RANKER", "MonitorSet"]
 
 RANKER = "whitened"
 """The ranker behind the validation figures: quick, with nothing to choose, and near the best."""
@@ -48,40 +45,20 @@ class MonitorSet:
         shards_dir: folder of the shards.
         manifest: of these shards.
         catalog: roles and votes.
+        ranker: behind the validation figures.
+
+    Raises:
+        ContractError: there is no reference or no pool galaxy among the packed ones.
     """
 
-    def __init__(self, params: Params, shards_dir: Path, manifest: Manifest, catalog: Catalog) -> None:
+    def __init__(
+        self, params: Params, shards_dir: Path, manifest: Manifest, catalog: Catalog, ranker: str = RANKER
+    ) -> None:
         self.params = params
-        refused = {refusal.id for refusal in manifest.refused}
-        packed = np.array([name not in refused for name in catalog.ids.tolist()])
-        # A twin of a reference, equal in pixels but without its vote, is no example of a merger.
-        references = np.flatnonzero(packed & (catalog.role == REFERENCE) & catalog.known_merger)
-        pool = np.flatnonzero(packed & (catalog.role == POOL))
-        # A judged pool galaxy is known to be no merger; the others only fill up where there are too few of these.
-        judged, unknown = pool[catalog.judged[pool]], pool[~catalog.judged[pool]]
-        draw = np.random.default_rng(params.train.seed)
-        most = max(2, params.train.monitor_images // 2)
-        if len(references) > most:
-            references = np.sort(draw.permutation(references)[:most])
-        room = max(2, params.train.monitor_images - len(references))
-        chosen = np.concatenate([draw.permutation(judged), draw.permutation(unknown)])[:room]
-        if not len(references) or not len(chosen):
-            raise ContractError(
-                f"training is monitored on references among pool galaxies; got {len(references)} references and "
-                f"{len(chosen)} pool galaxies in {shards_dir}. Check target.threshold and the refused images."
-            )
-        rows = np.sort(np.concatenate([references, chosen]))
-        self.ids = catalog.ids[rows]
-        self.references = np.flatnonzero(np.isin(rows, references))
-        # Judged ones were chosen first, so the rule gives here what it gives on the whole survey.
-        self.pool = np.flatnonzero(np.isin(rows, validation_negatives(chosen, catalog.judged)))
-        self.pictures = pictures(catalog.pixel_digest[rows])
-        self.judged_on = {
-            "survey": _digest([catalog.ids, catalog.pixel_digest]),
-            "split": _digest([self.ids, self.references, self.pool, [params.rank.folds, params.train.seed]]),
-        }
-        """By what the validation is known again: only scores with equal digests are of one examination. The survey's is
-        over ids and pixels of the catalogue; the split's over who is searched for among whom, in which folds."""
+        self.ranker = ranker
+        examined = Examination.of(params, manifest, catalog)
+        self.ids, self.references, self.pool = examined.ids, examined.references, examined.pool
+        self.pictures, self.judged_on = examined.pictures, examined.judged_on
         self.images: npt.NDArray[np.uint8] = read_images(shards_dir, manifest, self.ids.tolist())
 
     def epoch(self, encoder: Encoder, device: torch.device) -> dict[str, float]:
@@ -95,7 +72,7 @@ class MonitorSet:
         standard, standard_other = _standardised(features, features), _standardised(other, features)
         views = min(self.params.embed.views, EPOCH_VIEWS)
         judged, _ = pool_images(encoder, self.images, views=views, batch_size=self.batch_size, device=device)
-        found = self._validate(_standardised(judged, judged).numpy())
+        found = _scores(self._validate(_standardised(judged, judged).numpy()))
         return {
             "alignment": alignment(standard, standard_other),
             "uniformity": uniformity(standard),
@@ -107,6 +84,10 @@ class MonitorSet:
 
     def judge(self, encoder: Encoder, device: torch.device) -> dict[str, float]:
         """Return recall@k and average precision of an encoder as it will be used: all views, reduced."""
+        return _scores(self.examine(encoder, device))
+
+    def examine(self, encoder: Encoder, device: torch.device) -> Validation:
+        """Return what `judge` is the mean of: recall@k and average precision in each fold."""
         found = embed_images(
             encoder, self.images, views=self.params.embed.views, batch_size=self.batch_size, device=device
         )
@@ -129,22 +110,16 @@ class MonitorSet:
         """The k of recall@k: as asked for, or half the pool where that is smaller."""
         return max(1, min(self.params.train.monitor_k, len(self.pool) // 2))
 
-    def _validate(self, embedding: npt.NDArray[Any]) -> dict[str, float]:
+    def _validate(self, embedding: npt.NDArray[Any]) -> Validation:
         rank: RankParams = self.params.rank
-        found = validate(
-            EmbeddingStore.from_array(self.ids, embedding), self.references, self.pool, RANKER, rank, self.k,
+        return validate(
+            EmbeddingStore.from_array(self.ids, embedding), self.references, self.pool, self.ranker, rank, self.k,
             rank.folds, self.params.train.seed, pictures=self.pictures,
         )  # fmt: skip
-        return {"recall": found.recall_at_k, "average_precision": found.average_precision}
 
 
-def _digest(columns: Sequence[Any]) -> str:
-    """Return 12 hex digits over some columns: enough to tell surveys apart, short enough for a table of metrics."""
-    digest = hashlib.sha256()
-    for column in columns:
-        values = np.asarray(column)
-        digest.update(values.dtype.str.encode() + values.tobytes())
-    return digest.hexdigest()[:12]
+def _scores(found: Validation) -> dict[str, float]:
+    return {"recall": found.recall_at_k, "average_precision": found.average_precision}
 
 
 def _standardised(features: torch.Tensor, by: torch.Tensor) -> torch.Tensor:

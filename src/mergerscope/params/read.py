@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -62,5 +62,8 @@ def _explain(problem: Any) -> str:
 def _names_in(path: list[str]) -> list[str]:
     block: Any = Params
     for part in path:
-        block = {field.alias or name: field.annotation for name, field in block.model_fields.items()}[part]
+        if get_origin(block) is dict:
+            block = get_args(block)[1]
+        else:
+            block = {field.alias or name: field.annotation for name, field in block.model_fields.items()}[part]
     return [field.alias or name for name, field in block.model_fields.items()]

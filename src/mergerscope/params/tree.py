@@ -8,6 +8,7 @@ from mergerscope.params.fields import Block
 from mergerscope.params.objective import ObjectiveParams
 from mergerscope.params.results import EmbedParams, EvaluateParams, RankParams, RegisterParams, ReportParams
 from mergerscope.params.survey import ShardParams, SplitParams, SurveyParams, TargetParams
+from mergerscope.params.sweep import SweepParams
 from mergerscope.params.training import EncoderParams, TrainParams, ViewsParams
 
 __all__ = ["Params"]
@@ -30,3 +31,4 @@ class Params(Block):
     evaluate: EvaluateParams = EvaluateParams()
     rank: RankParams = RankParams()
     report: ReportParams = ReportParams()
+    sweep: SweepParams = SweepParams()

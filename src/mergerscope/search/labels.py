@@ -10,7 +10,7 @@ import numpy as np
 
 from mergerscope.errors import ContractError
 from mergerscope.search.bootstrap import Split
-from mergerscope.search.validation import validation_negatives
+from mergerscope.search.negatives import validation_negatives
 from mergerscope.survey.catalog_file import Catalog
 from mergerscope.survey.roles import HIDDEN, POOL, REFERENCE, assign_roles, pictures
 

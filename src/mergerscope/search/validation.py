@@ -13,15 +13,12 @@ from mergerscope.search.metrics import average_precision, recall_at
 from mergerscope.search.rankers import score
 from mergerscope.search.store import EmbeddingStore
 
-__all__ = ["Arena", "Validation", "validate", "validation_folds", "validation_negatives"]
+__all__ = ["Arena", "Validation", "validate", "validation_folds"]
 
 Array = np.ndarray[Any, Any]
 
 POOL = 20_000
 """Galaxies of the pool, and of the background, that a validation works on; so it takes seconds on any survey."""
-
-FEW_JUDGED = 50
-"""With fewer judged galaxies in the pool, a validation takes the unjudged ones for negatives as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +36,6 @@ class Validation:
     average_precision: float
     per_fold: tuple[dict[str, float], ...]
     k: int
-
-
-def validation_negatives(pool: Array, judged: Array) -> Array:
-    """Return those galaxies of a pool among which held-out references are searched: the judged ones.
-
-    A galaxy without a vote may be a merger. Where fewer than 50 are judged, all of the pool is taken all the same, for
-    so few say next to nothing. Training, `evaluate` and `rank` all validate by this rule.
-
-    Args:
-        pool: row numbers of galaxies with the role `pool`.
-        judged: (N,) bool over all rows, whether there is a vote.
-    """
-    known = pool[judged[pool]]
-    return known if len(known) >= FEW_JUDGED else pool
 
 
 def validation_folds(references: Any, folds: int, seed: int, pictures: Any = None) -> list[tuple[Array, Array]]:

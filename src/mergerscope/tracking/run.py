@@ -71,11 +71,22 @@ class Run:
 
     def log_figure(self, path: Path, name: str | None = None) -> None:
         """Keep an image file as ``figures/<name>``, under its own name unless another is given."""
-        self._log_file(path, "figures", name)
+        self.log_file(path, "figures", name)
 
     def log_table(self, path: Path, name: str | None = None) -> None:
         """Keep a CSV, Parquet or JSON file as ``tables/<name>``."""
-        self._log_file(path, "tables", name)
+        self.log_file(path, "tables", name)
+
+    def log_file(self, path: Path, folder: str, name: str | None = None) -> None:
+        """Keep any file as ``<folder>/<name>``, under its own name unless another is given."""
+        if name is None or name == path.name:
+            self._keep(path, folder)
+            return
+        with tempfile.TemporaryDirectory() as place:
+            # MLflow takes an artifact's name from its file.
+            renamed = Path(place) / (name if name.endswith(path.suffix) else name + path.suffix)
+            shutil.copyfile(path, renamed)
+            self._keep(renamed, folder)
 
     def log_dataset(self, name: str, digest: str, image_shape: Sequence[int], galaxies: int) -> None:
         """Record the images that went in, by digest.
@@ -110,16 +121,6 @@ class Run:
             self._id,
             metrics=[Metric(name, value, now, step) for name, value in given.items() if not math.isnan(value)],
         )
-
-    def _log_file(self, path: Path, folder: str, name: str | None) -> None:
-        if name is None or name == path.name:
-            self._keep(path, folder)
-            return
-        with tempfile.TemporaryDirectory() as place:
-            # MLflow takes an artifact's name from its file.
-            renamed = Path(place) / (name if name.endswith(path.suffix) else name + path.suffix)
-            shutil.copyfile(path, renamed)
-            self._keep(renamed, folder)
 
     def _keep(self, path: Path, folder: str) -> None:
         # The client's own call remembers a run's place by its id alone: in a process that works on two copies of a

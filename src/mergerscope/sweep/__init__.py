@@ -1,0 +1,1 @@
+"""Sweeps: Optuna looks for better settings, on references only."""

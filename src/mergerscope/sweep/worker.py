@@ -1,0 +1,81 @@
+"""A worker process: takes a trial, trains it, tells each epoch, and waits to hear whether to go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from multiprocessing import connection, parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from mergerscope.errors import MergerscopeError
+from mergerscope.sweep.task import Ended, Epoch, Failed, Result, Task
+from mergerscope.sweep.trial import train
+
+__all__ = ["work"]
+
+
+class _StopError(Exception):
+    """The sweep does not want the rest of the trial."""
+
+
+def work(line: Connection, log: Path, threads: int) -> None:
+    """Train what comes through ``line`` until it is closed.
+
+    Args:
+        line: `Task` in; `Epoch`, and at last `Result`, `Failed` or `Ended` out.
+        log: what training says goes there: the terminal belongs to the table of the sweep.
+        threads: processor cores that are this worker's share.
+    """
+    # Ctrl-C reaches every process of the terminal; the sweep alone answers, and ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    _say_into(log)
+    torch.set_num_threads(threads)
+    with threadpool_limits(threads):
+        while True:
+            try:
+                task: Task = line.recv()
+            except EOFError:
+                return
+            line.send(_done(line, task))
+
+
+def _done(line: Connection, task: Task) -> Result | Failed | Ended:
+    def on_epoch(epochs: int, row: dict[str, float]) -> None:
+        line.send(Epoch(epochs, row))
+        if line.recv() == "stop":
+            raise _StopError
+
+    try:
+        return train(task, on_epoch)
+    except _StopError:
+        return Ended()
+    except MergerscopeError as error:
+        return Failed(str(error), "")
+    except Exception as error:
+        # Of torch, such as too little memory on the device: the values' fault, or a bug, which the traceback tells.
+        return Failed(f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
+def _say_into(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with log.open("ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+
+
+def _die_with_parent() -> None:
+    """End this process when its parent is gone: a killed sweep must not leave workers that train on."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+    os._exit(1)
