@@ -152,11 +152,11 @@ class TestObjectives:
     )  # fmt: skip
     def test_each_trains_and_its_loss_goes_down(self, train, terms):
         result = train(objective=only(**terms), views={"strength": 0.2}, train={
-            "epochs": 14, "learning_rate": 0.005, "warmup_epochs": 0.0, "monitor_images": 20,
+            "epochs": 24, "learning_rate": 0.005, "warmup_epochs": 0.0, "monitor_images": 20,
         })  # fmt: skip
         losses = [row["loss"] for row in result.history]
         # from the second epoch on: in the first the queue holds nothing but random keys, the easiest there are
-        assert np.mean(losses[-4:]) < 0.95 * np.mean(losses[1:3])
+        assert np.mean(losses[-6:]) < 0.95 * np.mean(losses[1:4])
         assert result.encoder.has_pairs_head is ("pairs" in terms)
         assert ("pairs_positive" in result.samples) is ("pairs" in terms)
         assert [name for name in ("pairs", "simclr", "moco") if name in result.history[0]] == (

@@ -13,7 +13,7 @@ from torch import Tensor
 from mergerscope.learn.device import autocast
 from mergerscope.learn.encoder import Encoder
 
-__all__ = ["Embedded", "embed_images", "orientations", "pool_images"]
+__all__ = ["Embedded", "embed_images", "orientations", "pool_images", "reduce_features"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,17 @@ def embed_images(
     ``advance`` is called with the number of galaxies of each finished batch.
     """
     features, logits = pool_images(encoder, images, views=views, batch_size=batch_size, device=device, advance=advance)
+    return Embedded(reduce_features(encoder, features, device), None if logits is None else logits.numpy())
+
+
+def reduce_features(
+    encoder: Encoder, features_NF: Tensor, device: torch.device | str = "cpu"
+) -> npt.NDArray[np.float32]:
+    """Bring pooled features (N, F), already the mean over views, to embeddings (N, D)."""
     with torch.inference_mode():
         # The reduction is linear, so it may come after the mean over views; once a galaxy instead of eight times.
-        parts = [encoder.reduce(block.to(device)).cpu() for block in torch.split(features, 8192)]
-        embedding = torch.cat(parts) if parts else torch.empty(0, encoder.config.output_dim)
-    return Embedded(embedding.numpy(), None if logits is None else logits.numpy())
+        parts = [encoder.reduce(block.to(device)).cpu() for block in torch.split(features_NF, 8192)]
+        return (torch.cat(parts) if parts else torch.empty(0, encoder.config.output_dim)).numpy()
 
 
 def pool_images(

@@ -22,7 +22,7 @@ from mergerscope.learn.device import pick_device
 from mergerscope.learn.encoder import Encoder, EncoderConfig, build_encoder
 from mergerscope.learn.encounters import encounter_bank
 from mergerscope.learn.module import EncoderModule, make_view
-from mergerscope.learn.monitoring import RANKER, MonitorSet
+from mergerscope.learn.monitoring import RANKER, MonitorSet, scores
 from mergerscope.learn.resume_key import training_key
 from mergerscope.learn.trainer import last_point, make_trainer, quiet_lightning
 from mergerscope.params import Params
@@ -129,7 +129,6 @@ def fit(
         trainer = make_trainer(params.train, device, monitor, points)
         trainer.fit(module, datamodule=_Epochs(loader), ckpt_path=last_point(points), weights_only=True)
     encoder = encoder.to(device).eval()
-    monitors.fit_reduction(encoder, device)
     found = monitors.examine(encoder, device)
     validation = _validation(params, shards_dir, manifest, monitors, found, device)
     fold_recalls = tuple(fold["recall_at_k"] for fold in found.per_fold)
@@ -188,10 +187,9 @@ def _validation(
     device: torch.device,
 ) -> dict[str, Any]:
     untrained = fresh_encoder(params, shards_dir, manifest)
-    monitors.fit_reduction(untrained, device)
     return {
-        "trained": {"recall": found.recall_at_k, "average_precision": found.average_precision},
-        "untrained": monitors.judge(untrained, device),
+        "trained": scores(found),
+        "untrained": scores(monitors.examine(untrained, device)),
         "k": monitors.k,
         "folds": params.rank.folds,
         "references": len(monitors.references),

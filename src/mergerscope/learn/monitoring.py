@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mergerscope.learn.embed import embed_images, pool_images
+from mergerscope.learn.embed import pool_images, reduce_features
 from mergerscope.learn.encoder import Encoder
 from mergerscope.learn.examination import Examination
 from mergerscope.learn.monitors import alignment, effective_rank, feature_std, uniformity
@@ -25,7 +25,7 @@ from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_images
 from mergerscope.survey.catalog_file import Catalog
 
-__all__ = ["RANKER", "MonitorSet"]
+__all__ = ["RANKER", "MonitorSet", "scores"]
 
 RANKER = "whitened"
 """The ranker behind the validation figures: quick, with nothing to choose, and near the best."""
@@ -72,7 +72,7 @@ class MonitorSet:
         standard, standard_other = _standardised(features, features), _standardised(other, features)
         views = min(self.params.embed.views, EPOCH_VIEWS)
         judged, _ = pool_images(encoder, self.images, views=views, batch_size=self.batch_size, device=device)
-        found = _scores(self._validate(_standardised(judged, judged).numpy()))
+        found = scores(self._validate(_standardised(judged, judged).numpy()))
         return {
             "alignment": alignment(standard, standard_other),
             "uniformity": uniformity(standard),
@@ -84,21 +84,22 @@ class MonitorSet:
 
     def judge(self, encoder: Encoder, device: torch.device) -> dict[str, float]:
         """Return recall@k and average precision of an encoder as it will be used: all views, reduced."""
-        return _scores(self.examine(encoder, device))
+        return scores(self._validate(reduce_features(encoder, self._pooled(encoder, device), device)))
 
     def examine(self, encoder: Encoder, device: torch.device) -> Validation:
-        """Return what `judge` is the mean of: recall@k and average precision in each fold."""
-        found = embed_images(
-            encoder, self.images, views=self.params.embed.views, batch_size=self.batch_size, device=device
-        )
-        return self._validate(found.embedding)
+        """Fit the reduction of an encoder to these galaxies, and return recall@k and average precision in each fold."""
+        pooled = self._pooled(encoder, device)
+        fit_reduction(encoder, pooled)
+        return self._validate(reduce_features(encoder, pooled, device))
 
     def fit_reduction(self, encoder: Encoder, device: torch.device) -> None:
         """Fit the reduction of an encoder to these galaxies."""
         if encoder.config.pooling == "stages":
-            views = self.params.embed.views
-            features, _ = pool_images(encoder, self.images, views=views, batch_size=self.batch_size, device=device)
-            fit_reduction(encoder, features)
+            fit_reduction(encoder, self._pooled(encoder, device))
+
+    def _pooled(self, encoder: Encoder, device: torch.device) -> torch.Tensor:
+        views = self.params.embed.views
+        return pool_images(encoder, self.images, views=views, batch_size=self.batch_size, device=device)[0]
 
     @property
     def batch_size(self) -> int:
@@ -118,7 +119,8 @@ class MonitorSet:
         )  # fmt: skip
 
 
-def _scores(found: Validation) -> dict[str, float]:
+def scores(found: Validation) -> dict[str, float]:
+    """Return the means over the folds, by the names that results and runs use."""
     return {"recall": found.recall_at_k, "average_precision": found.average_precision}
 
 
