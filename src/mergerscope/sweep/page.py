@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -61,7 +62,9 @@ def _tiles(verdict: Verdict, trials: Sequence[FrozenTrial]) -> list[dict[str, st
     seconds = sum(row["seconds"] or 0.0 for row in rows(trials))
     best = "" if verdict.best is None else f"trial {verdict.best}"
     now = "" if verdict.baseline is None else f"trial {verdict.baseline}"
-    noise = "noise unknown" if verdict.noise != verdict.noise else f"luck alone reaches {decimal(verdict.noise, 3)}"
+    noise = f"luck alone reaches {decimal(verdict.noise, 3)}" if math.isfinite(verdict.noise) else "noise unknown"
+    if verdict.best is not None and verdict.best == verdict.baseline:
+        noise = "the present settings are best"
     return [
         {"name": "best recall", "value": decimal(verdict.best_value, 3), "detail": best},
         {"name": "recall of the present settings", "value": decimal(verdict.baseline_value, 3), "detail": now},
