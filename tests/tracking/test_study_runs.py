@@ -11,16 +11,16 @@ import mlflow
 import pytest
 from PIL import Image
 
-from mergerscope.params import Params, parse_params
+from mergerscope.params import Params, Searched, parse_params
 from mergerscope.paths import Paths
 from mergerscope.tracking.parameters import model_parameters
 from mergerscope.tracking.store import experiment_id, initialise
 from mergerscope.tracking.study_runs import LONGEST, StudyRuns
 
 SPACE = {
-    "views.strength": {"type": "float", "low": 0.0, "high": 1.0},
-    "encoder.embedding_dim": {"type": "int", "low": 32, "high": 1024, "log": True},
-    "rank.ranker": {"type": "categorical", "choices": ["lda", "density"]},
+    "views.strength": Searched(type="float", low=0.0, high=1.0),
+    "encoder.embedding_dim": Searched(type="int", low=32, high=1024, log=True),
+    "rank.ranker": Searched(type="categorical", choices=("lda", "density")),
 }
 VALUES = {"views.strength": 0.25, "encoder.embedding_dim": 64, "rank.ranker": "lda"}
 
@@ -53,8 +53,8 @@ def test_parent_and_children(paths: Paths, params: Params, tmp_path: Path) -> No
     assert parent.data.tags["mergerscope.study"] == "strength"
     assert parent.data.tags["mlflow.source.name"] == "mergerscope sweep"
     assert parent.data.params == model_parameters(params) | {
-        "space.views.strength": "float 0.0 to 1.0", "space.encoder.embedding_dim": "int 32 to 1024 log",
-        "space.rank.ranker": "lda | density",
+        "space.views.strength": "0.0 to 1.0", "space.encoder.embedding_dim": "32 to 1024, log",
+        "space.rank.ranker": "lda or density",
     }
     folder = paths.root / "mlartifacts" / study.id / "artifacts"
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")} == {
@@ -92,13 +92,13 @@ def test_a_reopened_parent_runs_again_and_keeps_what_it_holds(paths: Paths, para
     study = StudyRuns.open(paths, "one", params, SPACE)
     study.finish("KILLED", {"best_recall": 0.4})
     changed = parse_params(params.model_dump(by_alias=True) | {"train": {"epochs": 9}})
-    crop = {"type": "float", "low": 0.1, "high": 1.0, "step": 0.1}
+    crop = Searched(type="float", low=0.1, high=1.0, step=0.1)
     again = StudyRuns.open(paths, "one", changed, SPACE | {"shard.crop": crop}, run_id=study.id)
     assert again.id == study.id
     parent = runs(paths)[study.id]
     assert parent.info.status == "RUNNING"
     assert parent.data.params["train.epochs"] == "2"
-    assert parent.data.params["space.shard.crop"] == "float 0.1 to 1.0 step 0.1"
+    assert parent.data.params["space.shard.crop"] == "0.1 to 1.0 in steps of 0.1"
     again.finish("FINISHED", {"best_recall": 0.5})
     parent = runs(paths)[study.id]
     assert (parent.info.status, parent.data.metrics["best_recall"]) == ("FINISHED", 0.5)
@@ -120,13 +120,13 @@ def test_children_in_progress_are_those_of_this_study(paths: Paths, params: Para
 
 
 def test_long_values_are_cut_and_do_not_stop_a_sweep(paths: Paths, params: Params) -> None:
-    choices = [f"choice-{number:03d}" for number in range(200)]
-    study = StudyRuns.open(paths, "long", params, {"rank.ranker": {"type": "categorical", "choices": choices}})
+    many = {"rank.ranker": Searched(type="categorical", choices=tuple(f"choice-{number:03d}" for number in range(200)))}
+    study = StudyRuns.open(paths, "long", params, many)
     value = runs(paths)[study.id].data.params["space.rank.ranker"]
     assert len(value) == LONGEST
-    assert value.startswith("choice-000 | choice-001")
+    assert value.startswith("choice-000 or choice-001")
     assert value.endswith("...")
-    StudyRuns.open(paths, "long", params, {"rank.ranker": {"type": "categorical", "choices": choices}}, study.id)
+    StudyRuns.open(paths, "long", params, many, study.id)
 
 
 @pytest.mark.parametrize("lost", ["0" * 32, "deleted"])
@@ -151,7 +151,7 @@ from mergerscope.tracking.study_runs import StudyRuns
 
 root, run_id, gate, number = sys.argv[1:]
 params = parse_params({"shard": {"size": 16}})
-space = {"views.strength": {"type": "float", "low": 0.0, "high": 1.0}}
+space = {"views.strength": "0.0 to 1.0"}
 print("ready", flush=True)
 while not Path(gate).exists():
     time.sleep(0.002)
@@ -189,7 +189,7 @@ def test_two_processes_that_open_at_once_share_one_parent(paths: Paths, tmp_path
     assert len(set(ids)) == 1
     found = runs(paths)
     parent = found.pop(ids[0])
-    assert parent.data.params["space.views.strength"] == "float 0.0 to 1.0"
+    assert parent.data.params["space.views.strength"] == "0.0 to 1.0"
     assert len(found) == 2
     assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {ids[0]}
     assert {run.info.status for run in found.values()} == {"FINISHED"}

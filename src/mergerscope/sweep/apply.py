@@ -10,8 +10,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from mergerscope.errors import ContractError, ParameterError
-from mergerscope.params import Params, load_params, parse_params
+from mergerscope.errors import ContractError, ParameterError, SweepError
+from mergerscope.params import Params, load_params, parse_params, value_at, with_values
 from mergerscope.paths import Paths
 from mergerscope.sweep.edit import replaced
 from mergerscope.sweep.outcome import BEST_FILE
@@ -41,11 +41,12 @@ def apply(paths: Paths, name: str, params_file: Path | None = None) -> list[Chan
         params_file: Settings to use instead of the project's params.yaml.
 
     Raises:
-        ParameterError: there is no such sweep, a value is not allowed, or params.yaml cannot be edited in place.
-        ContractError: no trial is complete, or ``best.yaml`` is not what a sweep writes.
+        SweepError: there is no such sweep, or none of its trials is complete.
+        ParameterError: a value is not allowed, or params.yaml cannot be edited in place.
+        ContractError: ``best.yaml`` is not what a sweep writes.
     """
     file = params_file or paths.params
-    best = _best_values(paths.root / "sweeps" / name / BEST_FILE, name)
+    best = _best_values(paths.sweeps / name / BEST_FILE, name)
     before = load_params(file)
     wanted = _with(before, best, f"{file.name} with the values of sweeps/{name}/{BEST_FILE}")
     text = file.read_bytes().decode("utf-8")
@@ -57,31 +58,17 @@ def apply(paths: Paths, name: str, params_file: Path | None = None) -> list[Chan
         new = file.with_name(file.name + ".new")
         new.write_bytes(fresh.encode("utf-8"))
         new.replace(file)
-    values = [(parameter, value_of(before, parameter), value_of(wanted, parameter)) for parameter in best]
+    values = [(parameter, value_at(before, parameter), value_at(wanted, parameter)) for parameter in best]
     return [Change(*value) for value in values if value[1] != value[2]]
-
-
-def value_of(params: Params, name: str) -> Any:
-    """Return the value of a parameter by its dotted name.
-
-    Raises:
-        ContractError: there is no such parameter.
-    """
-    value: Any = params.model_dump(by_alias=True)
-    for part in name.split("."):
-        if not isinstance(value, dict) or part not in value:
-            raise ContractError(f"`{name}` is no parameter of params.yaml, but a sweep's best values name it.")
-        value = value[part]
-    return value
 
 
 def _best_values(path: Path, name: str) -> dict[str, Any]:
     if not path.parent.is_dir():
         known = sorted(folder.name for folder in path.parent.parent.glob("*") if folder.is_dir())
         there = f"The sweeps here are: {', '.join(known)}." if known else "There is none here yet."
-        raise ParameterError(f"There is no sweep named {name}: {path.parent} is missing. {there}")
+        raise SweepError(f"There is no sweep named {name}: {path.parent} is missing. {there}")
     if not path.is_file():
-        raise ContractError(
+        raise SweepError(
             f"The sweep {name} has no best trial: {path} is missing, because no trial was completed. Go on with "
             f"`mergerscope sweep --study {name} --resume --trials N`, N larger than before."
         )
@@ -95,15 +82,10 @@ def _best_values(path: Path, name: str) -> dict[str, Any]:
 
 
 def _with(params: Params, values: Mapping[str, Any], source: str) -> Params:
-    tree = params.model_dump(by_alias=True)
-    for name, value in values.items():
-        value_of(params, name)  # says so where there is no such parameter
-        *path, last = name.split(".")
-        block = tree
-        for part in path:
-            block = block[part]
-        block[last] = value
-    return parse_params(tree, source)
+    try:
+        return with_values(params, values, source)
+    except KeyError as error:
+        raise ContractError(f"{source}: `{error.args[0]}` is no parameter.") from None
 
 
 def _check(text: str, wanted: Params, file: Path) -> None:

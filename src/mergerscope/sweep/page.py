@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,9 +13,10 @@ from optuna.trial import FrozenTrial, TrialState
 from mergerscope.report.page import draw, render, style_sheet
 from mergerscope.report.style import Panel
 from mergerscope.report.words import NONE, count, decimal, plural
+from mergerscope.sweep.count import is_void
 from mergerscope.sweep.figures import FIGURES, Figure
 from mergerscope.sweep.plots import front_of
-from mergerscope.sweep.rows import rows, state_words
+from mergerscope.sweep.rows import WORDS, rows, state_words
 from mergerscope.sweep.scale import scales, short
 from mergerscope.sweep.verdict import Verdict
 
@@ -21,7 +24,6 @@ __all__ = ["build_page"]
 
 REM_PER_INCH = 8
 """How wide a drawing becomes on the page at most."""
-STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING, TrialState.WAITING)
 
 
 def build_page(
@@ -55,20 +57,19 @@ def _drawn(panel: Panel) -> dict[str, Any]:
 
 
 def _tiles(verdict: Verdict, trials: Sequence[FrozenTrial]) -> list[dict[str, str]]:
-    numbers = {state: sum(trial.state == state for trial in trials) for state in STATES}
-    parts = [f"{number} {word}" for word, number in (
-        ("pruned", numbers[TrialState.PRUNED]), ("failed", numbers[TrialState.FAIL]),
-        ("running", numbers[TrialState.RUNNING]), ("waiting", numbers[TrialState.WAITING]),
-    ) if number]  # fmt: skip
+    numbers = Counter(WORDS[trial.state] for trial in trials if not is_void(trial))
+    parts = [f"{numbers[word]} {word}" for word in WORDS.values() if numbers[word] and word != "complete"]
     seconds = sum(row["seconds"] or 0.0 for row in rows(trials))
     best = "" if verdict.best is None else f"trial {verdict.best}"
     now = "" if verdict.baseline is None else f"trial {verdict.baseline}"
-    noise = "noise unknown" if verdict.noise != verdict.noise else f"luck alone reaches {decimal(verdict.noise, 3)}"
+    noise = f"luck alone reaches {decimal(verdict.noise, 3)}" if math.isfinite(verdict.noise) else "noise unknown"
+    if verdict.best is not None and verdict.best == verdict.baseline:
+        noise = "the present settings are best"
     return [
         {"name": "best recall", "value": decimal(verdict.best_value, 3), "detail": best},
         {"name": "recall of the present settings", "value": decimal(verdict.baseline_value, 3), "detail": now},
         {"name": "lead of the best", "value": decimal(verdict.difference, 3), "detail": noise},
-        {"name": "trials completed", "value": count(numbers[TrialState.COMPLETE]), "detail": ", ".join(parts)},
+        {"name": "trials completed", "value": count(numbers["complete"]), "detail": ", ".join(parts)},
         {"name": "time of all trials", "value": _duration(seconds), "detail": "added up over the workers"},
     ]
 

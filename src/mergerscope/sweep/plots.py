@@ -86,12 +86,13 @@ def _draw_intermediate(axes: Axes, trials: Sequence[FrozenTrial], k: int) -> Non
     ends: list[tuple[float, str, str]] = []
     for trial in trials:
         steps, values = zip(*sorted(trial.intermediate_values.items()), strict=True)
-        if best is not None and trial.number == best.number:
+        is_best = best is not None and trial.number == best.number
+        if trial.user_attrs.get("baseline"):
+            axes.plot(steps, values, color=COLOURS["untrained"], lw=2, ls=(0, (5, 1.5)), zorder=5)
+            ends.append((values[-1], NOW + ", best" * is_best, COLOURS["untrained"]))
+        elif is_best:
             axes.plot(steps, values, color=COLOURS["trained"], lw=2.4, zorder=4)
             ends.append((values[-1], f"best: trial {trial.number}", COLOURS["trained"]))
-        elif trial.user_attrs.get("baseline"):
-            axes.plot(steps, values, color=COLOURS["untrained"], lw=2, ls=(0, (5, 1.5)), zorder=5)
-            ends.append((values[-1], NOW, COLOURS["untrained"]))
         elif trial.state == TrialState.PRUNED:
             axes.plot(steps, values, color=COLOURS["soft"], lw=0.8, alpha=0.7, zorder=2)
             axes.plot(steps[-1:], values[-1:], **PRUNED, zorder=3)

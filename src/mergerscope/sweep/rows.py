@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from mergerscope.sweep.count import is_void
 from mergerscope.sweep.scale import scales
 from mergerscope.sweep.verdict import folds_of
 
-__all__ = ["rows", "rows_csv", "state_words"]
+__all__ = ["WORDS", "rows", "rows_csv", "state_words"]
 
 WORDS = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed",
@@ -65,9 +66,9 @@ def rows_csv(trials: Sequence[FrozenTrial]) -> str:
 def state_words(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> str:
     """What became of a trial, for a reader; tells the failed ones that count from those that do not."""
     attributes = trial.user_attrs
-    if trial.state == TrialState.FAIL and attributes.get("surplus"):
+    if is_void(trial) and attributes.get("surplus"):
         return "one too many"
-    if trial.state == TrialState.FAIL and (attributes.get("stopped") or attributes.get("lost")):
+    if is_void(trial):
         again = any(other.user_attrs.get("retry_of") == trial.number for other in trials)
         return ("stopped" if attributes.get("stopped") else "lost") + ", tried again" * again
     return WORDS[trial.state]

@@ -110,7 +110,7 @@ def noise_of(ours: Folds, theirs: Folds, every: Sequence[Folds], level: float) -
     Satterthwaite.
 
     With one repeat nothing tells of the second kind, and it is left out: the noise is then that of the references, for
-    these two encoders. In simulations of 20 equal trials "better" was said in 0 to 4 % of sweeps; with one repeat and
+    these two encoders. In simulations of 20 equal trials "better" was said in 0 to 5 % of sweeps; with one repeat and
     trainings whose luck exceeds that of the references, in up to a third.
 
     Args:

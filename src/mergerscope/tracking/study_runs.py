@@ -60,7 +60,7 @@ class StudyRuns:
 
     @classmethod
     def open(
-        cls, paths: Paths, study: str, params: Params, space: Mapping[str, Any], run_id: str | None = None
+        cls, paths: Paths, study: str, params: Params, space: Mapping[str, object], run_id: str | None = None
     ) -> Self:
         """Begin the parent run of a study, or take up the one that it has.
 
@@ -68,7 +68,7 @@ class StudyRuns:
             paths: Of the project.
             study: Its name.
             params: The present parameters; those that shape the model are logged.
-            space: What is searched, by dotted name; each is logged as a parameter ``space.<name>``.
+            space: What is searched, by dotted name; each is logged as a parameter ``space.<name>`` as it prints itself.
             run_id: The parent as the study remembers it; None for a new study. It is set to RUNNING again. A store
                 that does not hold it (another machine's, or a new one) gets a parent of its own, which is found again
                 by this id: the study should keep the id of its first parent, or a key of its own to pass instead. So
@@ -86,7 +86,7 @@ class StudyRuns:
         if known.info.status != RunStatus.to_string(RunStatus.RUNNING):
             client.update_run(known.info.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
         found = cls(client, known.info.run_id, params, tags)
-        told = {f"space.{name}": _shortened(_words(entry)) for name, entry in space.items()}
+        told = {f"space.{name}": _shortened(str(entry)) for name, entry in space.items()}
         wanted = {name: _shortened(value) for name, value in model_parameters(params).items()} | told
         # A parameter cannot change, and the first start of the study is what the parent tells of.
         found._parent.log_parameters({name: value for name, value in wanted.items() if name not in known.data.params})
@@ -199,16 +199,6 @@ def _search(client: mlflow.MlflowClient, words: str) -> list[Kept]:
         token = page.token
         if not token:
             return found
-
-
-def _words(entry: Any) -> str:
-    """An entry of the space in short, such as ``int 32 to 1024 log``."""
-    if not isinstance(entry, Mapping):
-        return str(entry)
-    if "choices" in entry:
-        return " | ".join(map(str, entry["choices"]))
-    step = f" step {entry['step']}" if entry.get("step") is not None else ""
-    return f"{entry.get('type', '')} {entry.get('low')} to {entry.get('high')}{step}{' log' * bool(entry.get('log'))}"
 
 
 def _shortened(value: str) -> str:
