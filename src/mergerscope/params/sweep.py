@@ -129,7 +129,7 @@ class SweepParams(Block):
     """`tpe` learns from the trials before, `random` draws evenly."""
     pruner: Literal["median", "hyperband", "none"] = "median"
     """Which trials are given up early: by each epoch's recall, `median` those behind half of the others."""
-    warmup_epochs: Count = 1
+    warmup_epochs: Count = 2
     """Epochs before a trial may be given up."""
     startup_trials: Positive = 4
     """Complete trials before one may be given up, and random trials before `tpe` begins to learn."""
