@@ -34,8 +34,12 @@ def runs_of(paths):
 
 
 @pytest.fixture
-def sweep(paths):
-    def sweep(params, trials=3, **more):
+def sweep(paths, monkeypatch):
+    """Run a sweep. What it writes at its end has tests of its own, and takes longer than these trials."""
+
+    def sweep(params, trials=3, drawn=False, **more):
+        if not drawn:
+            monkeypatch.setattr("mergerscope.sweep.outcome.write_outcome", lambda *given: [])
         run(paths, params, Request(**{"study": "one", "trials": trials, "workers": 2, **more}))
         return study_of(paths, more.get("study", "one"), more.get("storage"))
 
@@ -62,7 +66,7 @@ class TestAWholeSweep:
         assert len({tuple(trial.params.values()) for trial in trials}) == 4
 
     def test_what_it_leaves(self, paths, params, sweep):
-        study = sweep(params, trials=3)
+        study = sweep(params, trials=3, drawn=True)
         folder = paths.sweeps / "one"
         best = YAML(typ="safe").load(folder / "best.yaml")
         assert best == max(study.trials, key=lambda trial: (trial.value, -trial.number)).params
@@ -70,6 +74,10 @@ class TestAWholeSweep:
             assert [row["number"] for row in csv.DictReader(file)] == ["0", "1", "2"]
         assert (folder / "report.html").is_file()
         assert not (folder / ".scratch").exists()
+        client = initialise(paths)
+        (parent,) = [run for run in runs_of(paths) if "mlflow.parentRunId" not in run.data.tags]
+        kept = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "study")}
+        assert kept == {"study/best.yaml", "study/trials.csv", "study/report.html"}
 
     def test_what_mlflow_holds(self, paths, params, sweep):
         study = sweep(params, trials=3)
@@ -216,7 +224,7 @@ class TestOtherTrials:
 
     def test_present_settings_that_fail_end_it(self, paths, changed, sweep):
         params = changed(train={"warmup_epochs": 0.0, "learning_rate": 1e30})
-        with pytest.raises(SweepError, match="present settings.*cannot be trained: the loss has become"):
+        with pytest.raises(SweepError, match=r"present settings.*cannot be trained: the loss has become"):
             sweep(params, workers=1)
         study = study_of(paths)
         assert counted(study) == []
@@ -227,7 +235,7 @@ class TestOtherTrials:
 class TestTakingUp:
     def test_a_study_that_is_there(self, paths, params, sweep):
         sweep(params, trials=1)
-        with pytest.raises(SweepError, match="already. Go on with it by --resume"):
+        with pytest.raises(SweepError, match=r"already\. Go on with it by --resume"):
             sweep(params, trials=2)
         study = sweep(params, trials=3, resume=True)
         assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3
@@ -242,7 +250,7 @@ class TestTakingUp:
         with pytest.raises(SweepError) as caught:
             sweep(other, trials=2, resume=True)
         for words in ("k: 10 then, 5 now", "train.batch_size: 32 then, 16 now", "space.views.strength",
-                      "space.encoder.embedding_dim: {'type': 'int', 'low': 4, 'high': 32, 'log': True} then, not there"):
+                      "space.encoder.embedding_dim: {'type': 'int', 'low': 4, 'high': 32, 'log': True} then, not"):
             assert words in str(caught.value)
         change_hidden(paths, role=lambda role: "reference")
         with pytest.raises(SweepError, match="the references and the pool: others than then"):
