@@ -15,7 +15,7 @@ import torch
 
 from mergerscope.learn.embed import embed_images, pool_images
 from mergerscope.learn.encoder import Encoder
-from mergerscope.learn.examination import Examination
+from mergerscope.learn.examination import Examination, recall_depth
 from mergerscope.learn.monitors import alignment, effective_rank, feature_std, uniformity
 from mergerscope.learn.reduce import fit_reduction
 from mergerscope.params import Params, RankParams
@@ -105,7 +105,7 @@ class MonitorSet:
     @property
     def k(self) -> int:
         """The k of recall@k: as asked for, or half the pool where that is smaller."""
-        return max(1, min(self.params.train.monitor_k, len(self.pool) // 2))
+        return recall_depth(self.params.train.monitor_k, len(self.pool))
 
     def _validate(self, embedding: npt.NDArray[Any]) -> Validation:
         rank: RankParams = self.params.rank
