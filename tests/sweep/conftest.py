@@ -12,6 +12,9 @@ from ruamel.yaml import YAML
 
 from mergerscope.params import Params, load_params
 from mergerscope.paths import Paths
+from mergerscope.shards.manifest import Manifest
+from mergerscope.shards.pack import STAGE
+from mergerscope.survey.refusals import refusals_csv
 from mergerscope.tracking.store import initialise
 
 SMALL = {
@@ -42,6 +45,9 @@ def made_once(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Pat
             patch.delenv(name, raising=False)
         YAML().dump(SMALL, root / "params.yaml")
         paths = made.make_shards(root, load_params(root / "params.yaml"), galaxies=60, mergers=20)
+        paths.catalog_report.mkdir(parents=True)
+        refused = [one for one in Manifest.load(paths.manifest).refused if one.stage != STAGE]
+        (paths.catalog_report / "refused.csv").write_text(refusals_csv(refused), encoding="utf-8")
         initialise(paths)
     return root
 

@@ -96,7 +96,8 @@ class Crew:
         process, line = self._busy[trial]
         try:
             return line.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):
+            # Also in the midst of what it said.
             process.join()
             line.close()
             del self._busy[trial]
@@ -105,7 +106,7 @@ class Crew:
     def _send(self, line: Connection, what: object) -> None:
         try:
             line.send(what)
-        except ConnectionError:
+        except OSError:
             # It has died; the next `wait` will find its end of the pipe closed.
             return
 

@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from mergerscope.params import Params
@@ -55,12 +55,12 @@ def run(paths: Paths, params: Params, request: Request) -> None:
     folder = paths.sweeps / request.study
     quiet_optuna()
     storage = open_storage(request.storage, folder / "journal.log")
-    with storage_errors(request.storage or str(folder / "journal.log")):
+    with storage_errors(request.storage or str(folder / "journal.log")), _signals() as asked:
         study = open_study(storage, request.study, params.sweep, settings, request.resume)
         ledger = Ledger(study, params.sweep, request.trials, baseline_values(params))
         # Under the study's own key, every sweep at it finds the same parent, and none is made twice.
         runs = StudyRuns.open(paths, request.study, params, params.sweep.space, study.user_attrs["key"])
-        reason = _work(paths, params, request, ledger, runs)
+        reason = _work(paths, params, request, ledger, runs, asked)
         if reason not in (INTERRUPTED, ENDED):
             _finish(ledger, runs, request, folder, reason)
     if reason == INTERRUPTED:
@@ -69,14 +69,16 @@ def run(paths: Paths, params: Params, request: Request) -> None:
         raise SystemExit(TERMINATED)
 
 
-def _work(paths: Paths, params: Params, request: Request, ledger: Ledger, runs: StudyRuns) -> str:
+def _work(
+    paths: Paths, params: Params, request: Request, ledger: Ledger, runs: StudyRuns, asked: Callable[[], str]
+) -> str:
     """Work at the study; return why it was ended before its trials were over, or an empty string."""
     scratch = paths.sweeps / request.study / ".scratch"
     threads = max(1, worker_count(0) // request.workers)
     until = math.inf if request.timeout is None else time.monotonic() + request.timeout
     crew = Crew(request.workers, threads, scratch)
     dispatcher = Dispatcher(paths, params, ledger, runs, crew, request.trials, threads, scratch)
-    with _signals() as asked, Board(console, request.study, request.trials, request.workers, request.timeout) as board:
+    with Board(console, request.study, request.trials, request.workers, request.timeout) as board:
 
         def stop() -> str:
             return asked() or (f"stopped after {request.timeout:g} s" if time.monotonic() >= until else "")
@@ -85,11 +87,11 @@ def _work(paths: Paths, params: Params, request: Request, ledger: Ledger, runs: 
         try:
             reason = dispatcher.work(stop, board.update)
         finally:
-            dispatcher.stop(reason)
-            crew.close()
-            close_stale(runs, ledger)
-            if reason:
-                runs.finish("KILLED", {})
+            with closing(crew):
+                dispatcher.stop(reason)
+                close_stale(runs, ledger)
+                if reason:
+                    runs.finish("KILLED", {})
     if not reason and not ledger.running():
         shutil.rmtree(scratch, ignore_errors=True)
     return reason

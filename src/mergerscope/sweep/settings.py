@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from mergerscope.errors import ContractError, SweepError
-from mergerscope.learn.examination import Examination
+from mergerscope.learn.examination import Examination, recall_depth
 from mergerscope.params import Params, names, value_at
 from mergerscope.shards.manifest import Manifest
 from mergerscope.survey.catalog_file import Catalog
@@ -42,7 +42,7 @@ def study_settings(params: Params, manifest: Manifest, catalog: Catalog) -> dict
     sweep = params.sweep
     shards = hashlib.sha256("".join(shard.sha256 for shard in manifest.shards).encode()).hexdigest()
     return {
-        "k": sweep.k,
+        "k": recall_depth(sweep.k, len(examined.pool)),
         "epochs": sweep.epochs or params.train.epochs,
         "repeats": sweep.repeats,
         "pruner": sweep.pruner,

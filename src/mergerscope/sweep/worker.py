@@ -33,8 +33,10 @@ def work(line: Connection, log: Path, threads: int) -> None:
         log: what training says goes there: the terminal belongs to the table of the sweep.
         threads: processor cores that are this worker's share.
     """
-    # Ctrl-C reaches every process of the terminal; the sweep alone answers, and ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C reaches every process of the terminal, and SIGTERM often every process of a job; the sweep alone answers,
+    # and ends its workers.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     _say_into(log)
     torch.set_num_threads(threads)
