@@ -76,7 +76,7 @@ class Searched(Block):
         return self.low <= value <= self.high and on_grid
 
     def _of_choices(self) -> str:
-        given = [name for name in NUMERIC if getattr(self, name) not in (None, False)]
+        given = [name for name in NUMERIC if getattr(self, name) is not None and getattr(self, name) is not False]
         if given:
             return f"is categorical and has choices, not {' and '.join(given)}"
         if self.choices is None or len(self.choices) < 2:

@@ -42,7 +42,7 @@ BEAT_S = 20.0
 """Between two signs of life."""
 LOOK_S = 5.0
 """Between two looks for the trials of dead processes."""
-DEATHS = 3
+DEATHS = 5
 """Workers that the same values may cost."""
 REASON = 500
 """Characters of a reason that are kept."""
