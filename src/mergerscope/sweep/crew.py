@@ -96,7 +96,7 @@ class Crew:
         process, line = self._busy[trial]
         try:
             return line.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):  # OSError: killed in the midst of a message
             process.join()
             line.close()
             del self._busy[trial]
