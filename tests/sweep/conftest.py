@@ -16,7 +16,7 @@ from mergerscope.tracking.store import initialise
 
 SMALL = {
     "target": {"column": "p_merger"},
-    "shard": {"size": 16, "crop": 1.0, "per_shard": 16, "workers": 1, "max_refused": 1.0},
+    "shard": {"size": 16, "crop": 1.0, "per_shard": 4, "workers": 1, "max_refused": 1.0},
     "encoder": {"width": 0.125, "embedding_dim": 16},
     "train": {"epochs": 2, "batch_size": 32, "workers": 0, "precision": "32", "device": "cpu", "monitor_images": 60},
     "embed": {"views": 1, "device": "cpu"},

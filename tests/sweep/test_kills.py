@@ -1,4 +1,4 @@
-"""Killed at random points, workers and the sweep itself: no trial is lost, none too many, and nothing is left running."""
+"""Killed at random points, workers and the sweep itself: no trial is lost, none too many, nothing left running."""
 
 from __future__ import annotations
 

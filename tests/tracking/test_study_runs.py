@@ -11,7 +11,7 @@ import mlflow
 import pytest
 from PIL import Image
 
-from mergerscope.params import Params, Searched, parse_params
+from mergerscope.params import Params, Searched, parse_params, with_values
 from mergerscope.paths import Paths
 from mergerscope.tracking.parameters import model_parameters
 from mergerscope.tracking.store import experiment_id, initialise
@@ -79,7 +79,8 @@ def test_parent_and_children(paths: Paths, params: Params, tmp_path: Path) -> No
 
 def test_a_childs_parameters_are_those_that_take_part_with_its_values(paths: Paths, params: Params) -> None:
     study = StudyRuns.open(paths, "moco", params, {})
-    run = study.begin(0, {"objective.moco.weight": 0.5, "objective.pairs.separation": [0.3, 1.0]})
+    values = {"objective.moco.weight": 0.5, "objective.pairs.separation": [0.3, 1.0]}
+    run = study.begin(0, values, with_values(params, values))
     parameters = runs(paths)[run.id].data.params
     assert parameters["objective.moco.queue"] == "4096"
     assert parameters["objective.pairs.separation"] == "0.3 to 1.0"

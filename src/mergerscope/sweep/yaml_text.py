@@ -23,4 +23,6 @@ def as_yaml(value: Any) -> str:
     yaml.width = 1 << 20
     yaml.default_flow_style = True
     yaml.dump([value], stream)
-    return stream.getvalue().strip()[1:-1]
+    text = stream.getvalue().strip()[1:-1]
+    # ruamel writes ['?0'] as [?0], and reads a mapping back.
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) and text.startswith("?") else text

@@ -115,8 +115,8 @@ class StudyRuns:
             tags={**self._tags, MLFLOW_PARENT_RUN_ID: self.id, TRIAL_TAG: str(trial)},
         )
         run = Run(self._client, created.info.run_id)
-        told = model_parameters(params or self._params)
-        told |= {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+        told = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+        told = model_parameters(self._params) | told if params is None else told | model_parameters(params)
         run.log_parameters({name: _shortened(value) for name, value in told.items()})
         return run
 
