@@ -69,8 +69,9 @@ def _best_values(path: Path, name: str) -> dict[str, Any]:
         raise SweepError(f"There is no sweep named {name}: {path.parent} is missing. {there}")
     if not path.is_file():
         raise SweepError(
-            f"The sweep {name} has no best trial: {path} is missing, because no trial was completed. Go on with "
-            f"`mergerscope sweep --study {name} --resume --trials N`, N larger than before."
+            f"The sweep {name} has no best trial: {path} is missing, because no trial was completed, or because the "
+            f"sweep was ended before it wrote that. Go on with `mergerscope sweep --study {name} --resume`, and more "
+            "--trials where all are over."
         )
     try:
         tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))

@@ -96,8 +96,7 @@ class Crew:
         process, line = self._busy[trial]
         try:
             return line.recv()
-        except (EOFError, OSError):
-            # Also in the midst of what it said.
+        except (EOFError, OSError):  # OSError: killed in the midst of a message
             process.join()
             line.close()
             del self._busy[trial]

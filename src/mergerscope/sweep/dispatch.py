@@ -25,7 +25,7 @@ from mergerscope.paths import Paths
 from mergerscope.progress import console
 from mergerscope.sweep.candidate import candidate
 from mergerscope.sweep.children import close_stale, end_child
-from mergerscope.sweep.count import counting, first_attempt, worker_deaths
+from mergerscope.sweep.count import counting, first_attempt, is_void, worker_deaths
 from mergerscope.sweep.crew import Crew, Died
 from mergerscope.sweep.ledger import Ledger
 from mergerscope.sweep.space import packs, ranks
@@ -144,8 +144,13 @@ class Dispatcher:
             params, problem = candidate(self._params, trial.params), ""
         except ParameterError as error:
             params, problem = (), str(error)
-        run = self._runs.begin(number, trial.params, params[0] if params else None, attempt)
-        self._ledger.note(number, mlflow_run_id=run.id)
+        try:
+            run = self._runs.begin(number, trial.params, params[0] if params else None, attempt)
+            self._ledger.note(number, mlflow_run_id=run.id)
+        except BaseException:
+            # It is nobody's job yet, so that nobody else would end it.
+            self._ledger.end(number, TrialState.FAIL, stopped=True, reason="its run could not be begun")
+            raise
         if not params:
             self._fail(number, _Job(trial, run, 0, time.monotonic()), problem)
             return
@@ -197,7 +202,7 @@ class Dispatcher:
         elif job.pruned:
             self._end(number, job, TrialState.PRUNED)
         else:
-            self._fail(number, job, "taken for lost by another machine")
+            self._fail(number, job, "taken for lost by another machine", lost="sweep")
         self._forget(number)
 
     def _complete(self, number: int, job: _Job, result: Result) -> None:
@@ -235,6 +240,8 @@ class Dispatcher:
         end_child(self._runs, job.run.id, trial)
 
     def _forget(self, number: int) -> None:
-        """Remove the resume points of a trial that is over for good."""
-        first, _ = first_attempt(number, self._ledger.trials)
-        shutil.rmtree(self._scratch / str(first), ignore_errors=True)
+        """Remove the resume points of a trial that is over for good; of another, the next attempt has need of them."""
+        trials = self._ledger.trials
+        if not any(is_void(trial) for trial in trials if trial.number == number):
+            first, _ = first_attempt(number, trials)
+            shutil.rmtree(self._scratch / str(first), ignore_errors=True)

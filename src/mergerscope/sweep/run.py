@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Literal
 
 from mergerscope.params import Params
 from mergerscope.paths import Paths
@@ -76,9 +77,10 @@ def _work(
     scratch = paths.sweeps / request.study / ".scratch"
     threads = max(1, worker_count(0) // request.workers)
     until = math.inf if request.timeout is None else time.monotonic() + request.timeout
-    crew = Crew(request.workers, threads, scratch)
-    dispatcher = Dispatcher(paths, params, ledger, runs, crew, request.trials, threads, scratch)
-    with Board(console, request.study, request.trials, request.workers, request.timeout) as board:
+    board = Board(console, request.study, request.trials, request.workers, request.timeout)
+    # The crew ends whatever else fails: Python waits at its exit for workers that wait for an answer.
+    with board, closing(Crew(request.workers, threads, scratch)) as crew:
+        dispatcher = Dispatcher(paths, params, ledger, runs, crew, request.trials, threads, scratch)
 
         def stop() -> str:
             return asked() or (f"stopped after {request.timeout:g} s" if time.monotonic() >= until else "")
@@ -87,11 +89,10 @@ def _work(
         try:
             reason = dispatcher.work(stop, board.update)
         finally:
-            with closing(crew):
-                dispatcher.stop(reason)
-                close_stale(runs, ledger)
-                if reason:
-                    runs.finish("KILLED", {})
+            dispatcher.stop(reason)
+            close_stale(runs, ledger)
+            if reason:
+                runs.finish("KILLED", {})
     if not reason and not ledger.running():
         shutil.rmtree(scratch, ignore_errors=True)
     return reason
@@ -120,15 +121,18 @@ def _finish(ledger: Ledger, runs: StudyRuns, request: Request, folder: Path, rea
     # Only now: it draws, and that takes a while to load.
     from mergerscope.sweep.outcome import write_outcome
 
-    files = write_outcome(ledger.study, folder, request.study)
-    runs.keep(files)
     over = counting(ledger.trials)
     verdict = judge(over)
     metrics = {
         "trials": float(len(over)), "best_recall": verdict.best_value, "baseline_recall": verdict.baseline_value,
         "difference": verdict.difference, "noise": verdict.noise,
     }  # fmt: skip
-    runs.finish("KILLED" if reason else "FINISHED", metrics)
+    status: Literal["FINISHED", "FAILED", "KILLED"] = "FAILED"
+    try:
+        runs.keep(write_outcome(ledger.study, folder, request.study))
+        status = "KILLED" if reason else "FINISHED"
+    finally:
+        runs.finish(status, metrics)
     if reason:
         console.print(f"sweep: {reason}, {len(over)} of {request.trials} trials; go on with --resume", highlight=False)
     console.print(f"sweep: {verdict.sentence}", highlight=False, soft_wrap=True)

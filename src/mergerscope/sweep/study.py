@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,8 @@ from mergerscope.sweep.settings import check_same
 
 __all__ = ["distributions", "draw", "make_sampler", "open_study", "quiet_optuna"]
 
+SETTLE_S = 0.5
+"""So long a new study may take to be what it is for all who begin it at once."""
 SEEDS = 1_000_003
 """A prime larger than any number of trials: seeds of two trials, or of two sweeps, seldom meet."""
 
@@ -49,6 +52,9 @@ def open_study(
     if "key" not in known:
         # By what other stores know this study: a name may be used again.
         study.set_user_attr("key", uuid4().hex)
+    if not study.get_trials(deepcopy=False):
+        # Another sweep that begins at this moment may set its own; when both are there, all read the last one.
+        time.sleep(SETTLE_S)
     study.pruner = _pruner(sweep, settings["epochs"] * settings["repeats"])
     return study
 

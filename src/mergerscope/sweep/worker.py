@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import traceback
-from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from mergerscope.errors import MergerscopeError
+from mergerscope.orphans import die_with_parent
 from mergerscope.sweep.task import Ended, Epoch, Failed, Result, Task
 from mergerscope.sweep.trial import train
 
@@ -37,7 +36,7 @@ def work(line: Connection, log: Path, threads: int) -> None:
     # and ends its workers.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
     _say_into(log)
     torch.set_num_threads(threads)
     with threadpool_limits(threads):
@@ -73,11 +72,3 @@ def _say_into(log: Path) -> None:
     with log.open("ab") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
-
-
-def _die_with_parent() -> None:
-    """End this process when its parent is gone: a killed sweep must not leave workers that train on."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-    os._exit(1)
