@@ -55,7 +55,10 @@ def _out_of_date(paths: Paths, params: Params, ranker: str) -> Iterator[str]:
     """Yield what the settings ask for that is not what the table was made with, as far as the results tell."""
     file = paths.catalog_report / "summary.json"
     if file.is_file():
-        made = json.loads(file.read_text(encoding="utf-8"))["target"]
+        try:
+            made = json.loads(file.read_text(encoding="utf-8"))["target"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ContractError(f"{file} cannot be read ({error}). Run `mergerscope catalog` again.") from error
         now = params.target.model_dump()
         if made != {name: now[name] for name in made}:
             yield (

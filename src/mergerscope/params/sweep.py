@@ -65,7 +65,9 @@ class Searched(Block):
     def holds(self, value: Any) -> bool:
         """Whether the parameter may take ``value`` in a sweep."""
         if self.choices is not None:
-            return any(type(value) is type(choice) and value == choice for choice in self.choices)
+            # True equals 1 in Python, and 1.0 does; only the latter is meant.
+            alike = (choice for choice in self.choices if isinstance(choice, bool) is isinstance(value, bool))
+            return any(value == choice for choice in alike)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         if self.type == "int" and value != int(value):

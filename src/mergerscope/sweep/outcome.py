@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import wrap
+from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial
 
 from mergerscope.report.style import save_panels
@@ -62,6 +64,12 @@ def write_outcome(study: optuna.Study, folder: Path, name: str) -> list[Path]:
     return written
 
 
+def _on_grid(value: Any, distribution: BaseDistribution) -> Any:
+    """Undo what sums of steps in binary add to a value: 0.45 comes as 0.44999999999999996."""
+    stepped = isinstance(distribution, FloatDistribution) and distribution.step is not None
+    return round(value, 12) if stepped else value
+
+
 def _best_yaml(study: optuna.Study, trials: list[FrozenTrial], verdict: Verdict, name: str) -> str:
     best = best_of(trials)
     assert best is not None
@@ -72,7 +80,7 @@ def _best_yaml(study: optuna.Study, trials: list[FrozenTrial], verdict: Verdict,
         *wrap(verdict.sentence, WIDTH),
         f"Put these values into params.yaml with: mergerscope sweep apply {name}",
     ]
-    values = best.user_attrs.get("values") or best.params
+    values = {name: _on_grid(value, best.distributions[name]) for name, value in best.params.items()}
     lines = [f"# {line}" for line in comment] + [f"{name}: {as_yaml(value)}" for name, value in values.items()]
     return "\n".join(lines) + "\n"
 
