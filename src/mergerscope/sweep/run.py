@@ -62,7 +62,8 @@ def run(paths: Paths, params: Params, request: Request) -> None:
         # Under the study's own key, every sweep at it finds the same parent, and none is made twice.
         runs = StudyRuns.open(paths, request.study, params, params.sweep.space, study.user_attrs["key"])
         reason = _work(paths, params, request, ledger, runs, asked)
-        if reason not in (INTERRUPTED, ENDED):
+        # Whoever sends SIGTERM seldom waits for figures.
+        if reason != ENDED:
             _finish(ledger, runs, request, folder, reason)
     if reason == INTERRUPTED:
         raise KeyboardInterrupt
