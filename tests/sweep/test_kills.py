@@ -60,10 +60,11 @@ def start(paths, params):
 
 def wait_until(met, sweep):
     until = time.monotonic() + PATIENCE_S
-    while not met():
+    while not (found := met()):
         assert sweep.is_alive(), "the trials were over before all kills"
         assert time.monotonic() < until
         time.sleep(0.002)
+    return found
 
 
 def test_ten_kills_at_random_points(paths, params):
@@ -76,8 +77,8 @@ def test_ten_kills_at_random_points(paths, params):
         goal = lines(journal) + draw.randint(1, 24)
         wait_until(lambda goal=goal: lines(journal) >= goal, sweep)
         if victim == "worker":
-            wait_until(lambda sweep=sweep: workers_of(sweep.pid), sweep)
-            os.kill(draw.choice(workers_of(sweep.pid)), signal.SIGKILL)
+            # Looked at once: a moment later it may have no worker, for one that died is begun anew.
+            os.kill(draw.choice(wait_until(lambda sweep=sweep: workers_of(sweep.pid), sweep)), signal.SIGKILL)
         else:
             os.kill(sweep.pid, signal.SIGKILL)
             sweep.join()
@@ -115,8 +116,7 @@ def test_an_interrupt_leaves_what_there_is_and_no_worker(paths, params):
     folder = paths.sweeps / "killed"
     sweep = start(paths, params)
     # some thirty lines: a trial or two are over, and one runs
-    wait_until(lambda: lines(folder / "journal.log") >= 30 and workers_of(sweep.pid), sweep)
-    workers = workers_of(sweep.pid)
+    workers = wait_until(lambda: lines(folder / "journal.log") >= 30 and workers_of(sweep.pid), sweep)
     os.kill(sweep.pid, signal.SIGINT)
     sweep.join(PATIENCE_S)
     assert sweep.exitcode == 1  # KeyboardInterrupt, of which the command line makes 130

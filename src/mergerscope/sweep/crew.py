@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import connection, get_all_start_methods, get_context
 from multiprocessing.connection import Connection
@@ -34,14 +33,10 @@ class Crew:
         workers: processes.
         threads: of each.
         logs: folder of what they say.
-        work: what they do, for tests; a function of a module.
     """
 
-    def __init__(
-        self, workers: int, threads: int, logs: Path, work: Callable[[Connection, Path, int], None] | None = None
-    ) -> None:
+    def __init__(self, workers: int, threads: int, logs: Path) -> None:
         self._workers, self._threads, self._logs = workers, threads, logs
-        self._work = work
         self._context = _context()
         self._idle: list[tuple[BaseProcess, Connection]] = []
         self._busy: dict[int, tuple[BaseProcess, Connection]] = {}
@@ -113,18 +108,16 @@ class Crew:
         here, there = self._context.Pipe()
         self._begun += 1
         log = self._logs / f"worker-{self._begun}.log"
-        process = self._context.Process(target=_work, args=(self._work, there, log, self._threads))  # type: ignore[attr-defined]
+        process = self._context.Process(target=_work, args=(there, log, self._threads))  # type: ignore[attr-defined]
         process.start()
         there.close()
         return process, here
 
 
-def _work(work: Callable[[Connection, Path, int], None] | None, line: Connection, log: Path, threads: int) -> None:
-    if work is None:
-        # Only where it is needed: it loads torch.
-        from mergerscope.sweep.worker import work as train_trials
+def _work(line: Connection, log: Path, threads: int) -> None:
+    # Only in the worker: it loads torch.
+    from mergerscope.sweep.worker import work
 
-        work = train_trials
     work(line, log, threads)
 
 
