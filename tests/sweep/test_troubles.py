@@ -6,6 +6,8 @@ import multiprocessing
 
 import optuna
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from optuna.trial import TrialState
 
 from mergerscope.sweep.count import counted
@@ -87,6 +89,35 @@ def test_a_worker_killed_in_the_midst_of_a_message(tmp_path):
         line.write(b"\0\0\1\0half")  # of a message of 256 bytes
     there.close()
     assert crew.wait(60) == [(0, Died("ended with exit code 0"))]
+
+
+def test_the_last_words_of_a_worker_are_kept(tmp_path):
+    crew = Crew(1, 1, tmp_path)
+    process, line = crew._hire()
+    crew._busy[0] = process, line
+    (tmp_path / "worker-1.log").write_text("out of everything\n")
+    process.kill()
+    (heard,) = crew.wait(60)
+    assert heard == (0, Died("was ended by SIGKILL, perhaps for want of memory", "out of everything"))
+
+
+def test_a_store_that_is_away_for_an_epoch_costs_nothing(paths, params, monkeypatch, capsys):
+    log_batch = MlflowClient.log_batch
+    away = iter([True])
+
+    def sometimes(self, run_id, metrics=(), **more):
+        if any(metric.key == "loss" for metric in metrics) and next(away, False):
+            raise MlflowException("gone fishing")
+        return log_batch(self, run_id, metrics=metrics, **more)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", sometimes)
+    run(paths, params, Request("one", 1))
+    (trial,) = counted(study_of(paths))
+    assert trial.state == TrialState.COMPLETE
+    client = initialise(paths)
+    steps = [metric.step for metric in client.get_metric_history(trial.user_attrs["mlflow_run_id"], "loss")]
+    assert steps == list(range(study_of(paths).user_attrs["settings"]["epochs"]))
+    assert "its last epoch is logged later" in capsys.readouterr().err
 
 
 def test_sweeps_that_begin_at_once_agree_on_the_key(params, tmp_path, monkeypatch):

@@ -45,7 +45,8 @@ def apply(paths: Paths, name: str, params_file: Path | None = None) -> list[Chan
         ParameterError: a value is not allowed, or params.yaml cannot be edited in place.
         ContractError: ``best.yaml`` is not what a sweep writes.
     """
-    file = params_file or paths.params
+    # Of a link, what it points to is edited.
+    file = (params_file or paths.params).resolve()
     best = _best_values(paths.sweeps / name / BEST_FILE, name)
     before = load_params(file)
     wanted = _with(before, best, f"{file.name} with the values of sweeps/{name}/{BEST_FILE}")

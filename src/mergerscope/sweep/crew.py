@@ -17,6 +17,8 @@ from mergerscope.sweep.task import Answer, Task
 __all__ = ["Crew", "Died"]
 
 WORKER = "mergerscope.sweep.worker"
+SAID = 1500
+"""Characters of a dead worker's log that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Died:
     """A worker process is gone, and its trial with it."""
 
     how: str
+    said: str = ""
+    """The end of its log."""
 
 
 class Crew:
@@ -95,7 +99,7 @@ class Crew:
             process.join()
             line.close()
             del self._busy[trial]
-            return Died(_how(process.exitcode))
+            return Died(_how(process.exitcode), _end_of(self._log_of(process.name)))
 
     def _send(self, line: Connection, what: object) -> None:
         try:
@@ -107,11 +111,16 @@ class Crew:
     def _hire(self) -> tuple[BaseProcess, Connection]:
         here, there = self._context.Pipe()
         self._begun += 1
-        log = self._logs / f"worker-{self._begun}.log"
-        process = self._context.Process(target=_work, args=(there, log, self._threads))  # type: ignore[attr-defined]
+        name = f"worker-{self._begun}"
+        process = self._context.Process(  # type: ignore[attr-defined]
+            target=_work, name=name, args=(there, self._log_of(name), self._threads)
+        )
         process.start()
         there.close()
         return process, here
+
+    def _log_of(self, worker: str) -> Path:
+        return self._logs / f"{worker}.log"
 
 
 def _work(line: Connection, log: Path, threads: int) -> None:
@@ -119,6 +128,13 @@ def _work(line: Connection, log: Path, threads: int) -> None:
     from mergerscope.sweep.worker import work
 
     work(line, log, threads)
+
+
+def _end_of(log: Path) -> str:
+    try:
+        return log.read_text(encoding="utf-8", errors="replace")[-SAID:].strip()
+    except OSError:
+        return ""
 
 
 def _context() -> BaseContext:

@@ -11,7 +11,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,11 @@ from mergerscope.sweep.candidate import candidate
 from mergerscope.sweep.children import close_stale, end_child
 from mergerscope.sweep.count import counting, first_attempt, is_void, worker_deaths
 from mergerscope.sweep.crew import Crew, Died
+from mergerscope.sweep.job import Job
 from mergerscope.sweep.ledger import Ledger
 from mergerscope.sweep.space import packs, ranks
-from mergerscope.sweep.table import BoardState, Running, board_state
+from mergerscope.sweep.table import BoardState, board_state
 from mergerscope.sweep.task import Ended, Epoch, Failed, Result, Task
-from mergerscope.tracking.run import Run
 from mergerscope.tracking.study_runs import StudyRuns
 
 __all__ = ["Dispatcher"]
@@ -46,23 +46,6 @@ DEATHS = 5
 """Workers that the same values may cost."""
 REASON = 500
 """Characters of a reason that are kept."""
-
-
-@dataclass
-class _Job:
-    """A trial in a worker's hands."""
-
-    trial: Trial
-    run: Run
-    epochs_asked: int
-    begun: float
-    epochs: int = 0
-    recall: float | None = None
-    pruned: bool = False
-
-    def shown(self, now: float) -> Running:
-        """As the table shows it."""
-        return Running(self.trial.number, self.epochs, self.epochs_asked, self.recall, now - self.begun)
 
 
 class Dispatcher:
@@ -85,7 +68,7 @@ class Dispatcher:
     ) -> None:
         self._paths, self._params, self._ledger, self._runs, self._crew = paths, params, ledger, runs, crew
         self._total, self._threads, self._scratch = total, threads, scratch
-        self._jobs: dict[int, _Job] = {}
+        self._jobs: dict[int, Job] = {}
         self._began = time.monotonic()
         self._due = {self._beat: -math.inf, self._reap: -math.inf}
         settings = ledger.study.user_attrs["settings"]
@@ -152,26 +135,26 @@ class Dispatcher:
             self._ledger.end(number, TrialState.FAIL, stopped=True, reason="its run could not be begun")
             raise
         if not params:
-            self._fail(number, _Job(trial, run, 0, time.monotonic()), problem)
+            self._fail(number, Job(trial, run, 0, time.monotonic()), problem)
             return
         scratch = self._scratch / str(first)
-        self._jobs[number] = _Job(trial, run, sum(one.train.epochs for one in params), time.monotonic())
+        self._jobs[number] = Job(trial, run, sum(one.train.epochs for one in params), time.monotonic())
         self._crew.begin(
             Task(number, params, self._paths.root, scratch, self._data, packs(self._params),
                  ranks(self._params), self._threads)
         )  # fmt: skip
 
-    def _hear(self, number: int, job: _Job, message: Any) -> None:
+    def _hear(self, number: int, job: Job, message: Any) -> None:
         match message:
             case Epoch():
                 self._epoch(number, job, message)
-            case Died(how):
-                self._died(number, job, how)
+            case Died():
+                self._died(number, job, message)
             case _:
                 self._crew.release(number)
                 self._over(number, job, message)
 
-    def _epoch(self, number: int, job: _Job, epoch: Epoch) -> None:
+    def _epoch(self, number: int, job: Job, epoch: Epoch) -> None:
         job.epochs, job.recall = epoch.epochs, epoch.row["validation_recall"]
         over = False
         try:
@@ -182,18 +165,20 @@ class Dispatcher:
         except UpdateFinishedTrialError:
             over = True  # by another machine, which has taken it for lost
         self._crew.answer(number, "stop" if job.pruned or over else "go on")
-        job.run.log_epoch(job.epochs - 1, epoch.row)
+        if problem := job.log(epoch.row):
+            console.print(f"trial {number}: {problem}", highlight=False, markup=False, soft_wrap=True)
 
-    def _died(self, number: int, job: _Job, how: str) -> None:
+    def _died(self, number: int, job: Job, died: Died) -> None:
         deaths = worker_deaths(number, self._ledger.trials) + 1
-        reason = f"its worker {how}"
+        reason = f"its worker {died.how}"
+        said = {"worker_log": died.said} if died.said else {}
         if deaths < DEATHS:
-            self._fail(number, job, reason, lost="worker")
+            self._fail(number, job, reason, lost="worker", **said)
         else:
-            self._fail(number, job, f"{reason}; {deaths} workers have ended with these values")
+            self._fail(number, job, f"{reason}; {deaths} workers have ended with these values", **said)
             self._forget(number)
 
-    def _over(self, number: int, job: _Job, message: Result | Failed | Ended) -> None:
+    def _over(self, number: int, job: Job, message: Result | Failed | Ended) -> None:
         if isinstance(message, Result):
             self._complete(number, job, message)
         elif isinstance(message, Failed):
@@ -205,7 +190,7 @@ class Dispatcher:
             self._fail(number, job, "taken for lost by another machine", lost="sweep")
         self._forget(number)
 
-    def _complete(self, number: int, job: _Job, result: Result) -> None:
+    def _complete(self, number: int, job: Job, result: Result) -> None:
         recall = float(np.mean(result.recalls))
         if not math.isfinite(recall):
             self._fail(number, job, f"its recall is {recall}")
@@ -214,7 +199,7 @@ class Dispatcher:
         values = [recall, float(result.embedding_dim)] if several else [recall]
         self._end(number, job, TrialState.COMPLETE, values, **asdict(result))
 
-    def _fail(self, number: int, job: _Job, reason: str, **attrs: Any) -> None:
+    def _fail(self, number: int, job: Job, reason: str, **attrs: Any) -> None:
         """End a trial as failed; by its own fault where the attributes do not say that it does not count."""
         reason = reason[:REASON]
         own_fault = not attrs.keys() & {"lost", "stopped"}
@@ -232,11 +217,12 @@ class Dispatcher:
             console.print(f"trial {number} failed: {reason}", highlight=False, markup=False)
 
     def _end(
-        self, number: int, job: _Job, state: TrialState, values: Sequence[float] | None = None, **attrs: Any
+        self, number: int, job: Job, state: TrialState, values: Sequence[float] | None = None, **attrs: Any
     ) -> None:
         """End a trial and its run; where another process has ended the trial before, the run ends as that says."""
         self._jobs.pop(number, None)
         trial = self._ledger.end(number, state, values, seconds=round(time.monotonic() - job.begun, 3), **attrs)
+        job.log_rest()
         end_child(self._runs, job.run.id, trial)
 
     def _forget(self, number: int) -> None:

@@ -83,6 +83,10 @@ def storage_errors(where: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, StorageInternalError) as error:
         raise SweepError(_told(where, error)) from error
+    except OSError as error:
+        if error.filename is None or str(error.filename) != str(Path(where).absolute()):
+            raise
+        raise SweepError(_told(where, error)) from error
 
 
 def _journal(path: Path) -> BaseStorage:

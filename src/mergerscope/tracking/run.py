@@ -12,8 +12,10 @@ from pathlib import Path
 
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from mergerscope.errors import TrackingError
 from mergerscope.tracking.lineage import file_digest
 
 __all__ = ["CONFIG_TAG", "WEIGHTS_TAG", "Run", "encoder_tags"]
@@ -54,11 +56,20 @@ class Run:
 
         An epoch that the run already holds is skipped: a training that was killed between its epoch's end and
         its checkpoint does that epoch again. Metrics without a value are left out.
+
+        Raises:
+            TrackingError: the store does not take them now.
         """
-        if epoch not in self._epochs:
-            self._epochs.add(epoch)
+        if epoch in self._epochs:
+            return
+        try:
             # As a metric, the epoch would be a chart of a straight line.
             self._log_metrics({name: value for name, value in metrics.items() if name != "epoch"}, epoch)
+        except MlflowException as error:
+            raise TrackingError(
+                f"The MLflow store {self._client.tracking_uri} does not take the metrics of epoch {epoch}: {error}"
+            ) from error
+        self._epochs.add(epoch)
 
     def log_summary(self, metrics: Mapping[str, float | None]) -> None:
         """Log metrics that stand for the whole run, at the step of its last epoch; no value, no metric."""
