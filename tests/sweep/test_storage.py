@@ -10,6 +10,8 @@ import time
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
+from sqlalchemy.exc import OperationalError
 
 from mergerscope.errors import SweepError
 from mergerscope.params import SweepParams
@@ -118,3 +120,17 @@ def test_a_journal_that_is_none(tmp_path):
     (tmp_path / "notes.txt").write_text("not a journal\nat all\n")
     with pytest.raises(SweepError, match=r"notes\.txt of the study cannot be used"):
         open_storage(str(tmp_path / "notes.txt"), tmp_path / "journal.log")
+
+
+def test_tables_that_another_sweep_makes_at_this_moment(tmp_path, monkeypatch):
+    first = iter([OperationalError("CREATE TABLE studies", {}, Exception("Table 'studies' already exists"))])
+
+    def make(*given, **named):
+        if error := next(first, None):
+            raise error
+        return RDBStorage(*given, **named)
+
+    monkeypatch.setattr("mergerscope.sweep.storage.RDBStorage", make)
+    storage = open_storage(f"sqlite:///{tmp_path}/studies.db", tmp_path / "none")
+    assert storage.get_all_studies() == []
+    assert next(first, "asked twice") == "asked twice"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,8 @@ __all__ = ["open_storage", "storage_errors"]
 
 CONNECT_S = 15
 """So long a database may take to answer."""
+ATTEMPTS, SETTLE_S = 5, 1.0
+"""At an empty database, when another process is making its tables, and the pause between two."""
 SERVERS = ("postgresql", "mysql", "mariadb")
 
 
@@ -63,7 +67,7 @@ def open_storage(where: str | None, journal: Path) -> BaseStorage:
     """Open, and make where it is missing, the storage of a study.
 
     Args:
-        where: the address of a database (``postgresql://...``, ``mysql://...``), the path of a journal file, or None.
+        where: the address of a database (``postgresql+psycopg://...``, ``mysql+pymysql://...``), the path of a journal file, or None.
         journal: the file that None stands for.
 
     Raises:
@@ -102,6 +106,14 @@ def _database(address: str) -> BaseStorage:
     if url.get_backend_name() in SERVERS:
         # Of psycopg and of MySQL's drivers alike; without it, a wrong address costs minutes.
         options["connect_args"] = {"connect_timeout": CONNECT_S}
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return RDBStorage(address, engine_kwargs=options)
+        except SQLAlchemyError as error:
+            # Two sweeps that come first to an empty database make its tables at once, and one finds them there.
+            if not re.search("already exists|duplicate", str(error), re.IGNORECASE):
+                raise
+            time.sleep(SETTLE_S)
     return RDBStorage(address, engine_kwargs=options)
 
 
@@ -115,7 +127,7 @@ def _told(where: str, error: Exception) -> str:
     if isinstance(error, ImportError):
         return (
             f"The storage {shown} needs a driver that is not installed ({error}). For PostgreSQL install "
-            "psycopg2-binary, for MySQL PyMySQL and write mysql+pymysql://..."
+            "psycopg[binary] and write postgresql+psycopg://..., for MySQL PyMySQL and write mysql+pymysql://..."
         )
     root: BaseException = error
     while root.__cause__ is not None:
