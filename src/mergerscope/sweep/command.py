@@ -19,8 +19,8 @@ __all__ = ["sweep"]
               help="Trainings at once on this machine; they share its cores.")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
               help="Stop after so long; --resume takes up what was running.")  # fmt: skip
-@click.option("--storage", metavar="URL", help="A database such as postgresql+psycopg://user@host/name, or a journal file; by "
-              "default sweeps/NAME/journal.log.")  # fmt: skip
+@click.option("--storage", metavar="URL", help="A database such as postgresql+psycopg://user@host/name, or a "
+              "journal file; by default sweeps/NAME/journal.log.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with a study after a kill, or join it from another machine.")
 @click.pass_context
 def sweep(

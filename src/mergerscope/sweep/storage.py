@@ -67,7 +67,8 @@ def open_storage(where: str | None, journal: Path) -> BaseStorage:
     """Open, and make where it is missing, the storage of a study.
 
     Args:
-        where: the address of a database (``postgresql+psycopg://...``, ``mysql+pymysql://...``), the path of a journal file, or None.
+        where: the address of a database (``postgresql+psycopg://...``, ``mysql+pymysql://...``), the path of a journal
+            file, or None.
         journal: the file that None stands for.
 
     Raises:
