@@ -55,7 +55,7 @@ def test_the_file_in_the_repository_names_every_setting_in_the_order_of_the_clas
 def test_the_blocks_are_those_that_others_build_on():
     blocks = dict.fromkeys(setting.block for setting in settings(Params()))
     assert " ".join(blocks) == (
-        "survey target split shard views encoder objective train register embed evaluate rank report sweep"
+        "survey target split flux shard views encoder objective train register embed evaluate rank report sweep"
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ def test_round_trip(manifest: Manifest, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
+def test_flux_has_a_unit(manifest: Manifest, tmp_path: Path) -> None:
+    flux = dataclasses.replace(manifest, dtype="float32", bands=("g", "r", "z"), unit="nanomaggy")
+    flux.save(tmp_path / "manifest.json")
+    assert Manifest.load(tmp_path / "manifest.json") == flux
+
+
 def test_the_file_has_the_fixed_fields(manifest: Manifest, tmp_path: Path) -> None:
     manifest.save(tmp_path / "manifest.json")
     tree = json.loads((tmp_path / "manifest.json").read_text())
@@ -53,7 +60,9 @@ def test_missing(tmp_path: Path) -> None:
     [
         ("total", 6, "total 6, 5 in the shards"),
         ("catalog_rows", 9, "catalog_rows 9"),
-        ("dtype", "float32", "float32"),
+        ("dtype", "float64", "float64"),
+        ("dtype", "float32", "unit '' of float32 images; it may be 'nanomaggy' or 'count'"),
+        ("unit", "count", "unit 'count' of uint8"),
         ("bands", ["red"], "red"),
         ("image_shape", [8, 8], "ValueError"),
         ("shards", [{"name": "pipe:touch hacked", "count": 5, "sha256": ""}], "pipe:touch hacked"),

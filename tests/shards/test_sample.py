@@ -22,17 +22,22 @@ def npy(array: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-@given(st.lists(IDS, min_size=1, max_size=12, unique=True), st.integers(1, 4), st.integers(1, 20), st.integers(0, 300))
+@given(
+    st.lists(IDS, min_size=1, max_size=12, unique=True), st.integers(1, 4), st.integers(1, 20), st.integers(0, 300),
+    st.sampled_from(["uint8", "<f4", ">f4"]),
+)  # fmt: skip
 @settings(deadline=None, max_examples=40)
-def test_the_bytes_are_those_of_webdatasets_writer(ids: list[str], channels: int, side: int, extra: int) -> None:
+def test_the_bytes_are_those_of_webdatasets_writer(
+    ids: list[str], channels: int, side: int, extra: int, dtype: str
+) -> None:
     rng = np.random.default_rng(0)
     stream, ours = io.BytesIO(), b""
     with wds.TarWriter(stream, mtime=0, user="", group="") as writer:
         for key in ids:
-            image = rng.integers(0, 256, (channels, side, side), dtype=np.uint8)
+            image = rng.integers(0, 256, (channels, side, side)).astype(dtype)
             meta = {"id": key, "note": "x" * extra, "ra_deg": None}
             text = json.dumps(meta, sort_keys=True).encode()
-            writer.write({"__key__": key, "npy": npy(image), "meta.json": text})
+            writer.write({"__key__": key, "npy": npy(image.astype(image.dtype.newbyteorder("<"))), "meta.json": text})
             ours += encode_sample(key, image, meta)
     assert ours + tar_tail(len(ours)) == stream.getvalue()
 
@@ -58,7 +63,7 @@ def test_a_name_that_a_header_cannot_hold(key: str) -> None:
 def test_reading_copies_nothing() -> None:
     image = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
     content = npy(image)
-    read = image_from_npy(content, (3, 2, 2), "here")
+    read = image_from_npy(content, (3, 2, 2), "uint8", "here")
     np.testing.assert_array_equal(read, image)
     assert read.base is not None
     assert not read.flags.writeable
@@ -77,7 +82,12 @@ def test_reading_copies_nothing() -> None:
 )
 def test_anything_else_is_refused_by_name(content: bytes) -> None:
     with pytest.raises(ContractError, match=r"shard-000000.tar: g1 is no uint8 array of shape \[3, 2, 2\]"):
-        image_from_npy(content, (3, 2, 2), "shard-000000.tar: g1")
+        image_from_npy(content, (3, 2, 2), "uint8", "shard-000000.tar: g1")
+
+
+def test_a_picture_is_no_flux() -> None:
+    with pytest.raises(ContractError, match=r"g1 is no float32 array of shape \[3, 2, 2\]"):
+        image_from_npy(npy(np.zeros((3, 2, 2), np.uint8)), (3, 2, 2), "float32", "g1")
 
 
 def test_a_whole_record() -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from mergerscope.params.fields import Block, Count, Fraction, Positive
 
-__all__ = ["ShardParams", "SplitParams", "SurveyParams", "TargetParams"]
+__all__ = ["FluxParams", "ShardParams", "SplitParams", "SurveyParams", "TargetParams"]
+
+
+def _distinct(bands: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(bands)) < len(bands) or not all(bands):
+        raise ValueError(f"must name each band once, got [{', '.join(bands)}]")
+    return bands
 
 
 class SurveyParams(Block):
@@ -16,8 +22,8 @@ class SurveyParams(Block):
 
     root: str = "data"
     """The survey's folder, relative to the project's root or absolute."""
-    format: Literal["auto", "kaggle", "table"] = "auto"
-    """`kaggle`: images_training_rev1 and training_solutions_rev1.csv, as folder, file or zip; `table`: catalog.csv or .parquet beside images; `auto` looks which of them is there."""  # noqa: E501
+    format: Literal["auto", "kaggle", "table", "fits", "hdf5"] = "auto"
+    """`kaggle`: images_training_rev1 and training_solutions_rev1.csv, as folder, file or zip; `table`: catalog.csv or .parquet beside images; `fits`, `hdf5`: such files beside labels.csv; `auto` looks which of them is there."""  # noqa: E501
 
 
 class TargetParams(Block):
@@ -36,6 +42,20 @@ class SplitParams(Block):
     """Seed of the hash of the id that decides a galaxy's role."""
     hidden_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.3333
     """Expected share of the known mergers that is hidden until `evaluate`."""
+
+
+class FluxParams(Block):
+    """How images that hold flux (FITS, HDF5) are read; pictures know none of it."""
+
+    # A YAML list becomes a tuple; strict mode would refuse it, so this one field is relaxed.
+    bands: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct)] = ()
+    """The bands to read, in this order; [] takes those that most galaxies have, in the order of the files."""
+    missing_bands: Literal["refuse", "fill"] = "refuse"
+    """A galaxy without one of the bands is left out, or the band is filled with zeros and named in its meta data."""
+    zero_point: float | None = None
+    """AB magnitude of one count where the file does not say; null keeps counts."""
+    bin: Annotated[int, Field(ge=1, le=2)] = 1
+    """2 sums squares of 2 x 2 pixels before anything else is done; 1 leaves the pixels as they are."""
 
 
 class ShardParams(Block):

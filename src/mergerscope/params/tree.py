@@ -7,7 +7,7 @@ from pydantic import Field
 from mergerscope.params.fields import Block
 from mergerscope.params.objective import ObjectiveParams
 from mergerscope.params.results import EmbedParams, EvaluateParams, RankParams, RegisterParams, ReportParams
-from mergerscope.params.survey import ShardParams, SplitParams, SurveyParams, TargetParams
+from mergerscope.params.survey import FluxParams, ShardParams, SplitParams, SurveyParams, TargetParams
 from mergerscope.params.sweep import SweepParams
 from mergerscope.params.training import EncoderParams, TrainParams, ViewsParams
 
@@ -20,6 +20,7 @@ class Params(Block):
     survey: SurveyParams = SurveyParams()
     target: TargetParams = TargetParams()
     split: SplitParams = SplitParams()
+    flux: FluxParams = FluxParams()
     shard: ShardParams = ShardParams()
     views: ViewsParams = ViewsParams()
     encoder: EncoderParams = EncoderParams()

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import shard_ids
-from mergerscope.shards.sample import IMAGE_SUFFIX, image_from_npy
+from mergerscope.shards.sample import DTYPES, IMAGE_SUFFIX, image_from_npy
 
 __all__ = ["Batch", "EpochLoader", "steps_per_epoch", "training_loader"]
 
@@ -112,7 +112,7 @@ def training_loader(
         drop_last: leave out the last batch when it is not whole.
 
     Returns:
-        A sized iterable of (ids, uint8 tensor (batch_size, C, H, W)).
+        A sized iterable of (ids, tensor (batch_size, C, H, W) of the manifest's dtype, uint8 or float32).
 
     Raises:
         MissingInputError: a shard is not there.
@@ -133,7 +133,7 @@ def training_loader(
     for path in paths:
         if not path.is_file():
             raise MissingInputError(path, made_by="shard")
-    pipeline = _pipeline(paths, manifest.image_shape, batch_size, keep, f"{seed}/{epoch}")
+    pipeline = _pipeline(paths, manifest, batch_size, keep, f"{seed}/{epoch}")
     loader: DataLoader[Batch] = DataLoader(
         pipeline, batch_size=None, num_workers=min(workers, len(names)), collate_fn=_as_it_is
     )
@@ -141,9 +141,10 @@ def training_loader(
 
 
 def _pipeline(
-    paths: list[Path], shape: tuple[int, int, int], batch_size: int, keep: frozenset[str] | None, draw: str
+    paths: list[Path], manifest: Manifest, batch_size: int, keep: frozenset[str] | None, draw: str
 ) -> wds.DataPipeline:
-    buffer = min(BUFFER_GALAXIES, max(BUFFER_BYTES // math.prod(shape), 2 * batch_size))
+    image_bytes = math.prod(manifest.image_shape) * DTYPES[manifest.dtype].itemsize
+    buffer = min(BUFFER_GALAXIES, max(BUFFER_BYTES // image_bytes, 2 * batch_size))
     return wds.DataPipeline(
         wds.SimpleShardList([str(path.absolute()) for path in paths]),
         _Shuffled(len(paths), len(paths), _seed(f"{draw}/shards")),
@@ -151,7 +152,7 @@ def _pipeline(
         wds.split_by_worker,
         _Interleave(_Wanted(keep), _seed(f"{draw}/interleave")),
         _Shuffled(buffer, INITIAL_BATCHES * batch_size, _seed(f"{draw}/galaxies")),
-        _Batches(shape, batch_size),
+        _Batches(manifest.image_shape, manifest.dtype, batch_size),
     )
 
 
@@ -214,14 +215,15 @@ class _Batches:
     """Samples to batches, the last one of what is left."""
 
     shape: tuple[int, int, int]
+    dtype: str
     batch_size: int
 
     def __call__(self, samples: Iterator[Sample]) -> Iterator[Batch]:
         ids: list[str] = []
-        images = np.empty((self.batch_size, *self.shape), np.uint8)
+        images = np.empty((self.batch_size, *self.shape), DTYPES[self.dtype])
         for sample in samples:
             where = f"{sample['__url__']}: {sample['__key__']}"
-            images[len(ids)] = image_from_npy(sample["npy"], self.shape, where)
+            images[len(ids)] = image_from_npy(sample["npy"], self.shape, self.dtype, where)
             ids.append(sample["__key__"])
             if len(ids) == self.batch_size:
                 yield ids, torch.from_numpy(images)

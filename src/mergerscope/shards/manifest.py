@@ -10,6 +10,7 @@ from typing import Any
 
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.shards.pack import STAGE
+from mergerscope.shards.sample import DTYPES
 from mergerscope.survey.records import Refusal
 from mergerscope.survey.refusals import count_reasons
 
@@ -18,6 +19,8 @@ __all__ = ["MANIFEST_NAME", "Manifest", "ShardEntry", "shard_name"]
 MANIFEST_NAME = "manifest.json"
 # webdataset runs a name that begins with "pipe:" as a command, so a manifest may name nothing but such files.
 SHARD_NAME = re.compile(r"shard-\d{6,}\.tar", re.ASCII)
+
+UNITS = {"uint8": ("",), "float32": ("nanomaggy", "count")}
 
 
 def shard_name(number: int) -> str:
@@ -42,6 +45,7 @@ class Manifest:
     image_shape: tuple[int, int, int]
     """(C, H, W)."""
     dtype: str
+    """``uint8``: pictures, stretched already; ``float32``: flux, all of it finite."""
     bands: tuple[str, ...]
     """One name a channel."""
     crop: float
@@ -51,6 +55,8 @@ class Manifest:
     """In catalogue order, as are the galaxies in each."""
     refused: tuple[Refusal, ...]
     """By the catalogue stage, then by this one in catalogue order."""
+    unit: str = ""
+    """Of flux: ``nanomaggy``, or ``count`` where the zero point is unknown; empty for pictures."""
 
     @property
     def total(self) -> int:
@@ -100,13 +106,16 @@ class Manifest:
             catalog_rows=tree["catalog_rows"],
             shards=tuple(ShardEntry(**shard) for shard in tree["shards"]),
             refused=tuple(Refusal(**refusal) for refusal in tree["refused"]),
+            unit=tree["unit"],
         )
 
     def _problem(self, total: int) -> str:
         names = [shard.name for shard in self.shards]
         here = sum(refusal.stage == STAGE for refusal in self.refused)
-        if self.dtype != "uint8" or len(self.bands) != self.image_shape[0]:
+        if self.dtype not in DTYPES or len(self.bands) != self.image_shape[0]:
             return f"images are {self.dtype} {list(self.image_shape)} with bands {list(self.bands)}"
+        if self.unit not in UNITS[self.dtype]:
+            return f"unit {self.unit!r} of {self.dtype} images; it may be {' or '.join(map(repr, UNITS[self.dtype]))}"
         if len(set(names)) != len(names) or not all(SHARD_NAME.fullmatch(name) for name in names):
             return f"strange names of shards: {names[:5]}"
         if total != self.total or total + here != self.catalog_rows:

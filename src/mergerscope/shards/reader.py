@@ -14,11 +14,9 @@ import numpy.typing as npt
 from mergerscope.errors import ContractError
 from mergerscope.shards.index import first_id, map_shard, shard_index
 from mergerscope.shards.manifest import Manifest
-from mergerscope.shards.sample import image_from_npy
+from mergerscope.shards.sample import DTYPES, Pixels, image_from_npy
 
 __all__ = ["Shard", "read_images", "read_shard", "shard_ids"]
-
-Images = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,8 +24,8 @@ class Shard:
     """All galaxies of one shard."""
 
     ids: list[str]
-    images: Images
-    """(n, C, H, W) uint8."""
+    images: Pixels
+    """(n, C, H, W) uint8, or float32 flux."""
 
 
 def read_shard(shards_dir: Path, name: str) -> Shard:
@@ -35,17 +33,17 @@ def read_shard(shards_dir: Path, name: str) -> Shard:
 
     Raises:
         MissingInputError: no such file.
-        ContractError: it is no shard, is empty, or its images differ in shape.
+        ContractError: it is no shard, is empty, or its images differ in shape or type.
     """
     path = shards_dir / name
     index = shard_index(path)
     if not index.ids:
         raise ContractError(f"{path} holds no image. Run `mergerscope shard` again.")
     data = map_shard(path)
-    shape = _shape(data, index.spans[0], path)
-    images = np.empty((len(index.ids), *shape), np.uint8)
+    shape, dtype = _described(data, index.spans[0], path)
+    images: Pixels = np.empty((len(index.ids), *shape), DTYPES[dtype])
     for row, (start, stop) in enumerate(index.spans):
-        images[row] = image_from_npy(data[start:stop], shape, f"{path}: {index.ids[row]}")
+        images[row] = image_from_npy(data[start:stop], shape, dtype, f"{path}: {index.ids[row]}")
     return Shard(list(index.ids), images)
 
 
@@ -66,7 +64,7 @@ def shard_ids(shards_dir: Path, manifest: Manifest) -> list[list[str]]:
     return found
 
 
-def read_images(shards_dir: Path, manifest: Manifest, ids: Sequence[str]) -> Images:
+def read_images(shards_dir: Path, manifest: Manifest, ids: Sequence[str]) -> Pixels:
     """Read some galaxies, in the order asked for.
 
     Shards follow the catalogue, which is sorted by id: so the shard of an id is found from the first id of each, and
@@ -78,7 +76,7 @@ def read_images(shards_dir: Path, manifest: Manifest, ids: Sequence[str]) -> Ima
         ids: any galaxies of any shards; repeats are allowed.
 
     Returns:
-        uint8 (len(ids), C, H, W).
+        (len(ids), C, H, W) of the manifest's dtype, uint8 or float32.
 
     Raises:
         MissingInputError: a shard is not there.
@@ -88,7 +86,7 @@ def read_images(shards_dir: Path, manifest: Manifest, ids: Sequence[str]) -> Ima
     firsts = [first_id(path) for path in paths]
     # Of an id before the first, the first shard is looked through in vain.
     shards = np.array([max(bisect.bisect_right(firsts, wanted) - 1, 0) for wanted in ids], np.intp)
-    images = np.empty((len(ids), *manifest.image_shape), np.uint8)
+    images: Pixels = np.empty((len(ids), *manifest.image_shape), DTYPES[manifest.dtype])
     for number in np.unique(shards).tolist():
         path = paths[number]
         spans = dict(zip((index := shard_index(path)).ids, index.spans, strict=True))
@@ -100,16 +98,19 @@ def read_images(shards_dir: Path, manifest: Manifest, ids: Sequence[str]) -> Ima
                     "manifest lists why)."
                 )
             start, stop = spans[ids[row]]
-            images[row] = image_from_npy(data[start:stop], manifest.image_shape, f"{path}: {ids[row]}")
+            where = f"{path}: {ids[row]}"
+            images[row] = image_from_npy(data[start:stop], manifest.image_shape, manifest.dtype, where)
     return images
 
 
-def _shape(data: npt.NDArray[np.uint8], span: tuple[int, int], path: Path) -> tuple[int, ...]:
-    """Return the shape that the header of an ``.npy`` states."""
+def _described(data: npt.NDArray[np.uint8], span: tuple[int, int], path: Path) -> tuple[tuple[int, ...], str]:
+    """Return shape and type that the header of an ``.npy`` states."""
     stream = io.BytesIO(data[slice(*span)].tobytes())
     try:
         np.lib.format.read_magic(stream)
-        shape, _, _ = np.lib.format.read_array_header_1_0(stream)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
     except ValueError as error:
         raise ContractError(f"{path} holds no arrays ({error}). Run `mergerscope shard` again.") from None
-    return tuple(shape)
+    if dtype.name not in DTYPES:
+        raise ContractError(f"{path} holds arrays of {dtype.name}. Run `mergerscope shard` again.")
+    return tuple(shape), dtype.name

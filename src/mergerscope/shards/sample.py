@@ -12,17 +12,24 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import tarfile
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mergerscope.errors import ContractError
 
-__all__ = ["END_OF_TAR", "IMAGE_SUFFIX", "META_SUFFIX", "encode_sample", "image_from_npy", "tar_tail"]
+__all__ = [
+    "DTYPES", "END_OF_TAR", "IMAGE_SUFFIX", "META_SUFFIX", "Pixels", "encode_sample", "image_from_npy", "tar_tail",
+]  # fmt: skip
 
-Pixels = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+
+DTYPES: dict[str, np.dtype[Any]] = {"uint8": np.dtype(np.uint8), "float32": np.dtype("<f4")}
+"""What a sample's image may hold, by the manifest's word: a picture, or flux."""
 
 IMAGE_SUFFIX = ".npy"
 META_SUFFIX = ".meta.json"
@@ -38,32 +45,40 @@ def encode_sample(key: str, image: Pixels, meta: dict[str, object]) -> bytes:
 
     Args:
         key: the id.
-        image: uint8 (C, H, W), C-contiguous.
+        image: uint8 or float32 (C, H, W), C-contiguous.
         meta: JSON values by name.
 
     Raises:
-        ValueError: ``key`` does not fit a tar header.
+        ValueError: ``key`` does not fit a tar header, or the image is of another type.
     """
+    if image.dtype.name not in DTYPES:
+        raise ValueError(f"an image of {image.dtype.name} was given; a shard holds {' or '.join(DTYPES)}")
+    image = image.astype(DTYPES[image.dtype.name], copy=False)  # little-endian, wherever it was made
+    pixels = image.reshape(-1).view(np.uint8).data
     text = json.dumps(meta, sort_keys=True, allow_nan=False).encode()
     # One join: every further copy of the image would cost as much as both headers together.
     return b"".join(
         [
             *_member(key + META_SUFFIX, text),
-            *_member(key + IMAGE_SUFFIX, _npy_header(image.shape), image.reshape(-1).data),
+            *_member(key + IMAGE_SUFFIX, _npy_header(image.shape, image.dtype.name), pixels),
         ]
     )
 
 
-def image_from_npy(content: bytes | Pixels, shape: tuple[int, ...], where: str) -> Pixels:
-    """Return the read-only uint8 array of ``shape`` in ``content``, an ``.npy`` file, without copying it.
+def image_from_npy(
+    content: bytes | npt.NDArray[np.uint8], shape: tuple[int, ...], dtype: str, where: str
+) -> Pixels:
+    """Return the read-only array of ``shape`` and ``dtype`` in ``content``, an ``.npy`` file, without copying it.
 
     Raises:
         ContractError: it holds something else; ``where`` is named.
     """
-    header = _npy_header(shape)
-    if bytes(content[: len(header)]) != header or len(content) != len(header) + int(np.prod(shape)):
-        raise ContractError(f"{where} is no uint8 array of shape {list(shape)}. Run `mergerscope shard` again.")
-    return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
+    header = _npy_header(shape, dtype)
+    length = len(header) + math.prod(shape) * DTYPES[dtype].itemsize
+    if bytes(content[: len(header)]) != header or len(content) != length:
+        raise ContractError(f"{where} is no {dtype} array of shape {list(shape)}. Run `mergerscope shard` again.")
+    pixels: Pixels = np.frombuffer(content, DTYPES[dtype], offset=len(header)).reshape(shape)
+    return pixels
 
 
 def tar_tail(length: int) -> bytes:
@@ -72,10 +87,10 @@ def tar_tail(length: int) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def _npy_header(shape: tuple[int, ...]) -> bytes:
+def _npy_header(shape: tuple[int, ...], dtype: str) -> bytes:
     stream = io.BytesIO()
     np.lib.format.write_array_header_1_0(
-        stream, {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
+        stream, {"descr": np.lib.format.dtype_to_descr(DTYPES[dtype]), "fortran_order": False, "shape": shape}
     )
     return stream.getvalue()
 
