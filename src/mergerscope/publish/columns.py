@@ -15,9 +15,10 @@ __all__ = ["NEAREST", "Column", "arrow_schema", "candidate_columns"]
 NEAREST = 3
 """References named beside each candidate."""
 
-Kind = Literal["integer", "real", "double", "text", "flag"]
+Kind = Literal["integer", "real", "double", "text", "words", "flag"]
 ARROW: dict[Kind, pa.DataType] = {
-    "integer": pa.int64(), "real": pa.float32(), "double": pa.float64(), "text": pa.string(), "flag": pa.bool_(),
+    "integer": pa.int64(), "real": pa.float32(), "double": pa.float64(), "text": pa.string(), "words": pa.string(),
+    "flag": pa.bool_(),
 }  # fmt: skip
 
 
@@ -27,7 +28,7 @@ class Column:
 
     Attributes:
         name: in every format.
-        kind: int64, float32, float64, ASCII text, or yes and no.
+        kind: int64, float32, float64, ASCII text; in short tables also words in any script, and yes or no.
         ucd: what it means, in words of UCD1+ (IVOA, version 1.5).
         description: one line of at most 68 characters, which is what a FITS card holds.
         unit: in the VOUnit syntax, "" for pure numbers and text.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +19,11 @@ from mergerscope.publish.packing import nulls, record_fields, records
 
 __all__ = ["VOTableWriter", "votable_head", "votable_text"]
 
-DATATYPES = {"integer": "long", "real": "float", "double": "double", "text": "char", "flag": "boolean"}
+DATATYPES = {
+    "integer": "long", "real": "float", "double": "double", "text": "char", "words": "unicodeChar", "flag": "boolean",
+}  # fmt: skip
 SYSTEM = "icrs"
+XML_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 TAIL = "</TABLE>\n</RESOURCE>\n</VOTABLE>\n"
 LINE = 57 * 64
 """Bytes that base64 turns into whole lines; a remainder waits for the next rows."""
@@ -69,7 +73,7 @@ def votable_head(columns: Sequence[Column], title: str, rows: int | None = None)
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n<RESOURCE type="results">\n'
         f'<COOSYS ID="{SYSTEM}" system="ICRS"/>\n<TABLE name={quoteattr(title)}{count}>\n',
-        *map(_field, columns),
+        *(_field(column, number) for number, column in enumerate(columns, start=1)),
     ])  # fmt: skip
 
 
@@ -86,12 +90,15 @@ def _rows(table: pa.Table) -> Iterator[str]:
         yield f"<TR>{''.join('<TD/>' if cell is None else f'<TD>{escape(cell)}</TD>' for cell in cells)}</TR>\n"
 
 
-def _field(column: Column) -> str:
-    size = {"text": f' arraysize="{column.width}"'}.get(column.kind, "")
+def _field(column: Column, number: int) -> str:
+    # Without an ID readers make one of the name, and complain where it cannot be one.
+    identity = "" if XML_ID.fullmatch(column.name) else f' ID="column_{number}"'
+    sizes = {"text": f' arraysize="{column.width}"', "words": ' arraysize="*"'}
+    size = sizes.get(column.kind, "")
     unit = f" unit={quoteattr(column.unit)}" if column.unit else ""
     utype = f" utype={quoteattr(column.utype)}" if column.utype else ""
     system = f' ref="{SYSTEM}"' if column.ucd.startswith("pos.eq.") else ""
     return (
-        f'<FIELD name={quoteattr(column.name)} datatype="{DATATYPES[column.kind]}"{size}{unit} ucd="{column.ucd}"'
-        f"{utype}{system}>\n<DESCRIPTION>{escape(column.description)}</DESCRIPTION>\n</FIELD>\n"
+        f'<FIELD{identity} name={quoteattr(column.name)} datatype="{DATATYPES[column.kind]}"{size}{unit}'
+        f' ucd="{column.ucd}"{utype}{system}>\n<DESCRIPTION>{escape(column.description)}</DESCRIPTION>\n</FIELD>\n'
     )
