@@ -8,6 +8,7 @@ import shutil
 
 import click
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
@@ -22,7 +23,7 @@ from mergerscope.publish.command import with_crossmatch
 from mergerscope.publish.crossmatch import match_list
 from mergerscope.publish.positions import OutsideList, read_positions
 from mergerscope.publish.run_crossmatch import run
-from mergerscope.survey.catalog_file import read_catalog
+from mergerscope.survey.catalog_file import read_catalog, write_catalog
 
 TABLES = ("matched", "unmatched_theirs", "unmatched_ours")
 
@@ -204,19 +205,17 @@ def test_a_ranking_that_is_not_current_is_made_again(verb, ranked, known_list, c
         paths.params.write_text("rank: {top: 10, duplicates_arcsec: 1.0}\n")
         ranked.params = load_params(paths.params)
     elif change == "catalogue":
-        paths.catalog.write_bytes(paths.catalog.read_bytes() + b" ")
+        write_catalog(read_catalog(paths.catalog).table.replace_schema_metadata(
+            pq.read_schema(paths.catalog).metadata | {b"more": b"of it"}
+        ), paths.catalog)
     elif change == "embeddings":
         (paths.embeddings / "meta.json").write_text((paths.embeddings / "meta.json").read_text() + " ")
     elif change == "broken":
         (paths.rank_results / "candidates.parquet").write_bytes(b"PAR1")
     else:
         shutil.rmtree(paths.rank_results)
-    if change == "catalogue":  # pyarrow finds the end of the file by its last bytes
-        with pytest.raises(ContractError, match="is no catalogue"):
-            verb("--crossmatch", known_list)
-    else:
-        assert verb("--crossmatch", known_list)[1] == 1
-        assert verb("--crossmatch", known_list)[1] == 1
+    assert verb("--crossmatch", known_list)[1] == 1
+    assert verb("--crossmatch", known_list)[1] == 1
 
 
 def test_without_a_list_the_verb_ranks_as_ever(verb):

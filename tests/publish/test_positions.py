@@ -63,7 +63,8 @@ def test_the_format_is_told_by_the_contents_and_not_by_the_name(tmp_path):
 def test_ucds_go_before_names(tmp_path, kind):
     """The columns called ra and dec here are those of a bright star nearby."""
     path = tmp_path / "list"
-    what = table("lon", "lat", ra=[1.0, 2.0, 3.0], dec=[1.0, 2.0, 3.0])
+    what = table("lon", "lat")
+    what["ra"] = what["dec"] = [1.0, 2.0, 3.0]
     ucds = {"lon": "POS.EQ.RA;META.MAIN", "lat": "pos.eq.dec;meta.main"}
     if kind == "votable":
         for name, ucd in ucds.items():
@@ -95,7 +96,7 @@ def test_sexagesimal_right_ascension_is_in_hours(tmp_path_factory, ra, dec, sepa
     place = SkyCoord(ra, dec, unit="deg")
     path = tmp_path_factory.getbasetemp() / "sexagesimal.csv"
     path.write_text("name,ra,dec\nx,{},{}\n".format(
-        place.ra.to_string(u.hourangle, sep=separator, precision=5), 
+        place.ra.to_string(u.hourangle, sep=separator, precision=5),
         place.dec.to_string(u.deg, sep="dms" if separator == "hms" else separator, precision=4, alwayssign=True),
     ))  # fmt: skip
     found = read_positions(path)

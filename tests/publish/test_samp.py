@@ -105,7 +105,7 @@ def test_a_fits_table_goes_as_such(ranked, receiver):
 
 
 def test_no_hub(ranked, offline):
-    with pytest.raises(SampError, match="no SAMP hub answers.*Start TOPCAT or Aladin"):
+    with pytest.raises(SampError, match=r"no SAMP hub answers.*Start TOPCAT or Aladin"):
         run(ranked, None, None, point=False)
 
 
@@ -117,7 +117,7 @@ def test_a_hub_that_has_died(ranked, offline):
 
 def test_nobody_who_takes_it_is_at_the_hub(ranked, receiver):
     receiver("ds9", "image.load.fits")
-    with pytest.raises(SampError, match="no program at the SAMP hub takes table.load.votable; at the hub: .*ds9"):
+    with pytest.raises(SampError, match=r"no program at the SAMP hub takes table.load.votable; at the hub: .*ds9"):
         run(ranked, None, None, point=False)
     with pytest.raises(SampError, match="no program called 'topcat'"):
         run(ranked, None, "topcat", point=False)
@@ -126,12 +126,12 @@ def test_nobody_who_takes_it_is_at_the_hub(ranked, receiver):
 def test_a_program_that_fails_and_one_that_is_silent(ranked, receiver, monkeypatch):
     failed = {"samp.status": "samp.error", "samp.result": {}, "samp.error": {"samp.errortxt": "out of memory"}}
     receiver("topcat", "table.load.votable", answer=failed)
-    with pytest.raises(SampError, match="topcat has not done table.load.votable: out of memory"):
+    with pytest.raises(SampError, match=r"topcat has not done table\.load.votable: out of memory"):
         run(ranked, None, None, point=False)
     silent = receiver("aladin")
     silent.client.bind_receive_call("table.load.votable", lambda *arguments: None)
     monkeypatch.setattr(module, "TIMEOUT_S", "1")
-    with pytest.raises(SampError, match="aladin has not answered to table.load.votable within 1 s"):
+    with pytest.raises(SampError, match=r"aladin has not answered to table\.load\.votable within 1 s"):
         run(ranked, None, "aladin", point=False)
 
 
