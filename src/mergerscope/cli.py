@@ -20,6 +20,7 @@ import click
 from mergerscope import __version__
 from mergerscope.errors import MergerscopeError
 from mergerscope.paths import Paths, find_root
+from mergerscope.publish.command import samp, with_crossmatch
 from mergerscope.sweep.command import sweep
 
 __all__ = ["STAGES", "cli", "main"]
@@ -35,10 +36,11 @@ class _Verbs(click.Group):
     """The commands below, after one for each stage that is made from its file without importing it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*STAGES, *self.commands]
+        return list(dict.fromkeys([*STAGES, *self.commands]))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return _stage_command(cmd_name) if cmd_name in STAGES else super().get_command(ctx, cmd_name)
+        own = super().get_command(ctx, cmd_name)
+        return _stage_command(cmd_name) if own is None and cmd_name in STAGES else own
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -194,6 +196,8 @@ def ui(place: tuple[Paths, Path], host: str, port: int) -> None:
 
 
 cli.add_command(sweep)
+cli.add_command(with_crossmatch(_stage_command("rank")))
+cli.add_command(samp)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,6 +12,8 @@ raise                     exit   when
 `MissingExtraError`       7      an optional package is needed and not installed
 `TrackingError`           8      the MLflow store cannot be reached or used
 `SweepError`              9      a study of a sweep cannot be worked at
+`TableError`              11     a table given on the command line is unusable
+`SampError`               12     no program takes a table by SAMP
 ========================  =====  ==============================================
 
 A message says what is wrong, where, what was got, and what to do. One bad
@@ -27,8 +29,10 @@ __all__ = [
     "MissingExtraError",
     "MissingInputError",
     "ParameterError",
+    "SampError",
     "SurveyError",
     "SweepError",
+    "TableError",
     "TooManyRefusedError",
     "TrackingError",
 ]
@@ -98,3 +102,15 @@ class SweepError(MergerscopeError):
     """A study cannot be worked at: its name, its storage, its settings, or the present parameters' own trial."""
 
     exit_code = 9
+
+
+class TableError(MergerscopeError):
+    """A table that somebody else wrote cannot be read, or holds no usable positions."""
+
+    exit_code = 11
+
+
+class SampError(MergerscopeError):
+    """No SAMP hub runs, no program at it takes the message, or one answers that it failed."""
+
+    exit_code = 12

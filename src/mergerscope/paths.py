@@ -111,6 +111,11 @@ class Paths:
         return self.root / "results" / "completeness"
 
     @property
+    def crossmatch_results(self) -> Path:
+        """The ranked list against lists of others; written on request, outside of the graph."""
+        return self.root / "results" / "crossmatch"
+
+    @property
     def sweeps(self) -> Path:
         """Folder of one folder a sweep; written on request, outside of the graph."""
         return self.root / "sweeps"

@@ -20,7 +20,8 @@ from mergerscope.tracking.champion import champion_run
 
 NEAREST = [f"nearest_reference_{n}" for n in (1, 2, 3)]
 SIMILARITY = [f"similarity_{n}" for n in (1, 2, 3)]
-COLUMNS = ["rank", "id", "ra_deg", "dec_deg", "score", *NEAREST, *SIMILARITY, "p_merger"]
+COLUMNS = ["rank", "id", "ra_deg", "dec_deg", "score", *NEAREST, *SIMILARITY, "p_merger",
+           "duplicate_of", "legacy_viewer", "sdss"]  # fmt: skip
 
 
 def quick(params: Params, ranker: str = "auto", top: int = 4) -> Params:
@@ -101,7 +102,7 @@ def test_the_csv_says_the_same(embedded, trained_params):
     assert [line["id"] for line in lines] == [row["id"] for row in rows]
     for line, row in zip(lines, rows, strict=True):
         assert float(line["score"]) == pytest.approx(row["score"], rel=1e-6)
-        assert line["ra_deg"] == ""
+        assert line["ra_deg"] == line["legacy_viewer"] == line["sdss"] == ""
 
 
 def test_choice_and_metrics(embedded, trained_params):
@@ -121,7 +122,10 @@ def test_the_same_again_gives_the_same_bytes(embedded, trained_params):
         rank.run(embedded, quick(trained_params))
         contents.append({path.name: path.read_bytes() for path in embedded.rank_results.iterdir()})
     assert contents[0] == contents[1]
-    assert set(contents[0]) == {"candidates.csv", "candidates.parquet", "choice.json", "metrics.json"}
+    assert set(contents[0]) == {
+        "candidates.csv", "candidates.parquet", "candidates.fits", "candidates.vot", "top.vot", "top.reg",
+        "choice.json", "metrics.json",
+    }  # fmt: skip
 
 
 def test_equal_galaxies_are_in_the_order_of_their_ids(embedded, trained_params):

@@ -61,6 +61,8 @@ class RankParams(Block):
     """Random folds of the cross-validation over references."""
     top: Positive = 500
     """Galaxies in the shortlist."""
+    duplicates_arcsec: Annotated[float, Field(ge=0, le=60)] = 2.0
+    """Galaxies closer together on the sky are entries of one object: all but the first are flagged; 0: no flags."""
 
 
 class ReportParams(Block):

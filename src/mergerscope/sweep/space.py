@@ -17,7 +17,8 @@ SPEED = "it changes how fast a trial is, not how good"
 REFUSED = {
     "survey": EXAMINATION, "target": EXAMINATION, "split": EXAMINATION, "train.seed": EXAMINATION,
     "train.monitor_images": EXAMINATION, "train.monitor_k": EXAMINATION, "rank.folds": EXAMINATION,
-    "rank.top": NOT_READ, "register": NOT_READ, "evaluate": NOT_READ, "report": NOT_READ,
+    "rank.top": NOT_READ, "rank.duplicates_arcsec": NOT_READ,
+    "register": NOT_READ, "evaluate": NOT_READ, "report": NOT_READ,
     "sweep": "a sweep does not search its own settings",
     "shard": SPEED, "embed": SPEED, "train.workers": SPEED, "train.device": SPEED,
 }  # fmt: skip
