@@ -19,6 +19,7 @@ import click
 
 from mergerscope import __version__
 from mergerscope.errors import MergerscopeError
+from mergerscope.fetch.command import fetch
 from mergerscope.paths import Paths, find_root
 from mergerscope.publish.command import samp, with_crossmatch
 from mergerscope.sweep.command import sweep
@@ -195,6 +196,7 @@ def ui(place: tuple[Paths, Path], host: str, port: int) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *address])
 
 
+cli.add_command(fetch)
 cli.add_command(sweep)
 cli.add_command(with_crossmatch(_stage_command("rank")))
 cli.add_command(samp)
