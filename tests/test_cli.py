@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from mergerscope import __version__, cli
 from mergerscope.errors import ContractError, GateError
+from mergerscope.shards.manifest import Manifest
 from mergerscope.stages import catalog
 
 HEAVY = ("torch", "mlflow", "sklearn", "matplotlib", "pytorch_lightning", "scipy", "pandas", "pyarrow", "pydantic")
@@ -222,13 +223,17 @@ def test_simulate_writes_a_survey_that_the_catalog_reads(project):
     assert (project / "catalog.parquet").is_file()
 
 
-def test_a_survey_of_fits_files_says_what_to_do(project):
+def test_a_simulated_survey_of_fits_files_is_read_as_flux(project):
     asked = ["--galaxies", "12", "--seed", "1", "--size", "48", "--merger-fraction", "0.6", "--workers", "1"]
     assert run("simulate", *asked, "--format", "fits", cwd=project).returncode == 0
     done = run("catalog", cwd=project)
-    assert done.returncode == 3
-    assert ".fits, was refused (fits): FITS pictures are not read yet" in done.stderr
-    assert "--format table" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "in nanomaggies a pixel" in done.stderr
+    (project / "params.yaml").write_text("shard: {size: 24}\n", encoding="utf-8")
+    done = run("shard", cwd=project)
+    assert done.returncode == 0, done.stderr
+    manifest = Manifest.load(project / "shards/manifest.json")
+    assert (manifest.total, manifest.dtype, manifest.unit) == (12, "float32", "nanomaggy")
 
 
 def test_summary_reads_the_settings(project):

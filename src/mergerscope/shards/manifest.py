@@ -21,6 +21,8 @@ STAGE = "shard"
 # webdataset runs a name that begins with "pipe:" as a command, so a manifest may name nothing but such files.
 SHARD_NAME = re.compile(r"shard-\d{6,}\.tar", re.ASCII)
 
+STAGE = "shard"
+"""What a refusal of this room names as its stage."""
 UNITS = {"uint8": ("",), "float32": ("nanomaggy", "count")}
 
 

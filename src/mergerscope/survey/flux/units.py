@@ -17,8 +17,8 @@ NANOMAGGY_JANSKY = 3.631e-6
 MAGNITUDE_KEYS = ("MAGZERO", "PHOTZP", "MAGZP")
 """Headers that give the AB magnitude of one unit of a pixel.
 
-Others mean one unit a second, or leave out the exposure: ``MAGZPT`` of some pipelines, ``FPA.ZP`` of Pan-STARRS. They
-are not read, for a wrong zero point is worse than none.
+Others are not read, for many leave out the exposure time, as ``FPA.ZP`` of Pan-STARRS does, and a wrong zero point is
+worse than none.
 """
 FLUX_OF_ZERO = "FLUXMAG0"
 """Units that an object of magnitude 0 has, as the HSC pipeline writes."""
