@@ -57,7 +57,7 @@ def trained(small, flux, settings):
 
 
 def test_a_training_learns_from_flux_and_shows_what_it_saw(trained, flux):
-    params, result = trained
+    _, result = trained
     assert all(np.isfinite(row["loss"]) for row in result.history)
     assert {name: x.dtype for name, x in result.samples.items()} == dict.fromkeys(
         ("views", "pairs_positive", "pairs_negative"), np.uint8
@@ -146,5 +146,5 @@ def test_shards_of_other_bands_need_another_stretch(small, settings, tmp_path):
     assert result.encoder.config.flux.shown == ("y", "z", "i", "r", "g")
     assert result.samples["views"].shape[2] == 5
     two = write_flux(small, tmp_path / "two", bands=("g", "r"))
-    with pytest.raises(ParameterError, match="flux.stretch: legacy shows the bands z, r, g"):
+    with pytest.raises(ParameterError, match=r"flux\.stretch: legacy shows the bands z, r, g"):
         stretch_of(settings(), Manifest.load(two / "manifest.json"))
