@@ -22,8 +22,8 @@ class SurveyParams(Block):
 
     root: str = "data"
     """The survey's folder, relative to the project's root or absolute."""
-    format: Literal["auto", "kaggle", "table"] = "auto"
-    """`kaggle`: images_training_rev1 and training_solutions_rev1.csv, as folder, file or zip; `table`: catalog.csv or .parquet beside images; `auto` looks which of them is there."""  # noqa: E501
+    format: Literal["auto", "kaggle", "table", "fits", "hdf5"] = "auto"
+    """`kaggle`: images_training_rev1 and training_solutions_rev1.csv, as folder, file or zip; `table`: catalog.csv or .parquet beside images; `fits`, `hdf5`: such files beside labels.csv; `auto` looks which of them is there."""  # noqa: E501
 
 
 class TargetParams(Block):

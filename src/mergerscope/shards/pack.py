@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from mergerscope.shards.cutout import make_cutout
+from mergerscope.shards.flux_cutout import FluxPacking, make_flux_cutout
 from mergerscope.shards.journal import Finished
 from mergerscope.shards.sample import encode_sample, tar_tail
+from mergerscope.survey.flux.image import FluxImage
+from mergerscope.survey.flux.store import FluxStore
 from mergerscope.survey.images import ImageStore
 from mergerscope.survey.records import ImageRefusedError, Refusal
 
@@ -30,6 +34,8 @@ class Packing:
     root: Path
     crop: float
     size: int
+    flux: FluxPacking | None = None
+    """Where the images are flux and not pictures."""
 
 
 class Row(NamedTuple):
@@ -39,6 +45,7 @@ class Row(NamedTuple):
     image: str
     ra_deg: float
     dec_deg: float
+    ebv: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +67,13 @@ def pack_shard(store: ImageStore, packing: Packing, task: Task) -> Finished:
     digest, length = hashlib.sha256(), 0
     refused: list[Refusal] = []
     with new.open("wb", buffering=WRITE_BYTES) as tar:
-        for row in task.rows:
-            try:
-                image = make_cutout(store.read(row.image), packing.crop, packing.size)
-            except ImageRefusedError as error:
-                refused.append(Refusal(row.id, row.image, STAGE, error.reason, error.detail))
+        for row, made in zip(task.rows, _cutouts(store, packing, task.rows), strict=True):
+            if isinstance(made, ImageRefusedError):
+                refused.append(Refusal(row.id, row.image, STAGE, made.reason, made.detail))
                 continue
-            members = encode_sample(row.id, image, _meta(row))
-            tar.write(members)
-            digest.update(members)
-            length += len(members)
+            tar.write(made)
+            digest.update(made)
+            length += len(made)
         tail = tar_tail(length)
         tar.write(tail)
         digest.update(tail)
@@ -79,6 +83,49 @@ def pack_shard(store: ImageStore, packing: Packing, task: Task) -> Finished:
         return Finished(task.path.name, task.key, 0, "", tuple(refused))
     new.replace(task.path)
     return Finished(task.path.name, task.key, count, digest.hexdigest(), tuple(refused))
+
+
+def _cutouts(store: ImageStore, packing: Packing, rows: tuple[Row, ...]) -> Iterator[bytes | ImageRefusedError]:
+    """Yield the sample of each row, in their order, or why there is none."""
+    if packing.flux is not None:
+        yield from _flux_samples(store, packing, packing.flux, rows)
+        return
+    for row in rows:
+        try:
+            image = make_cutout(store.read(row.image), packing.crop, packing.size)
+        except ImageRefusedError as error:
+            yield error
+        else:
+            yield encode_sample(row.id, image, _meta(row))
+
+
+def _flux_samples(
+    store: ImageStore, packing: Packing, flux: FluxPacking, rows: tuple[Row, ...]
+) -> Iterator[bytes | ImageRefusedError]:
+    # HDF5 is read in the order of the file, so cutouts wait for their turn; they are small.
+    waiting: dict[int, bytes | ImageRefusedError] = {}
+    due = 0
+    with FluxStore(store, flux.spec) as source:
+        for position, found in source.read_many([row.image for row in rows]):
+            waiting[position] = found if isinstance(found, ImageRefusedError) else _flux_sample(
+                found, packing, flux, rows[position]
+            )  # fmt: skip
+            while due in waiting:
+                yield waiting.pop(due)
+                due += 1
+
+
+def _flux_sample(found: FluxImage, packing: Packing, flux: FluxPacking, row: Row) -> bytes | ImageRefusedError:
+    try:
+        cutout = make_flux_cutout(found, flux, packing.crop, packing.size)
+    except ImageRefusedError as error:
+        return error
+    more = {
+        "ebv": None if math.isnan(row.ebv) else row.ebv,
+        "masked_fraction": cutout.masked_fraction,
+        "missing_bands": list(cutout.missing_bands),
+    }
+    return encode_sample(row.id, cutout.planes, _meta(row) | more)
 
 
 def _meta(row: Row) -> dict[str, object]:

@@ -41,7 +41,7 @@ def read_shard(shards_dir: Path, name: str) -> Shard:
         raise ContractError(f"{path} holds no image. Run `mergerscope shard` again.")
     data = map_shard(path)
     shape, dtype = _described(data, index.spans[0], path)
-    images = np.empty((len(index.ids), *shape), DTYPES[dtype])
+    images: Pixels = np.empty((len(index.ids), *shape), DTYPES[dtype])
     for row, (start, stop) in enumerate(index.spans):
         images[row] = image_from_npy(data[start:stop], shape, dtype, f"{path}: {index.ids[row]}")
     return Shard(list(index.ids), images)
@@ -86,7 +86,7 @@ def read_images(shards_dir: Path, manifest: Manifest, ids: Sequence[str]) -> Pix
     firsts = [first_id(path) for path in paths]
     # Of an id before the first, the first shard is looked through in vain.
     shards = np.array([max(bisect.bisect_right(firsts, wanted) - 1, 0) for wanted in ids], np.intp)
-    images = np.empty((len(ids), *manifest.image_shape), DTYPES[manifest.dtype])
+    images: Pixels = np.empty((len(ids), *manifest.image_shape), DTYPES[manifest.dtype])
     for number in np.unique(shards).tolist():
         path = paths[number]
         spans = dict(zip((index := shard_index(path)).ids, index.spans, strict=True))

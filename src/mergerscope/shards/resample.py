@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Lanczos", "lanczos"]
+__all__ = ["ONE", "Lanczos", "axis_weights", "lanczos"]
 
 Matrix = npt.NDArray[np.float32]
 
@@ -93,7 +93,7 @@ def _cached(shape: tuple[int, int], box: tuple[float, float, float, float], size
     return Lanczos(shape, box, size)
 
 
-def _weights(length: int, low: float, high: float, size: int) -> Matrix:
+def axis_weights(length: int, low: float, high: float, size: int) -> Matrix:
     """Return (size, length) weights that scale the stretch ``low...high`` of ``length`` pixels, in units of 1/ONE."""
     step = (high - low) / size
     stretch = max(step, 1.0)  # shrinking widens the filter: that is what makes it antialiased
@@ -109,7 +109,7 @@ def _weights(length: int, low: float, high: float, size: int) -> Matrix:
 
 
 def _bands(length: int, low: float, high: float, size: int) -> list[Band]:
-    weights = _weights(length, low, high, size)
+    weights = axis_weights(length, low, high, size)
     bands = []
     for first in range(0, size, BLOCK):
         block = weights[first : first + BLOCK]

@@ -15,6 +15,7 @@ import json
 import math
 import tarfile
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ __all__ = [
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 
-DTYPES = {"uint8": np.dtype(np.uint8), "float32": np.dtype("<f4")}
+DTYPES: dict[str, np.dtype[Any]] = {"uint8": np.dtype(np.uint8), "float32": np.dtype("<f4")}
 """What a sample's image may hold, by the manifest's word: a picture, or flux."""
 
 IMAGE_SUFFIX = ".npy"
@@ -76,7 +77,8 @@ def image_from_npy(
     length = len(header) + math.prod(shape) * DTYPES[dtype].itemsize
     if bytes(content[: len(header)]) != header or len(content) != length:
         raise ContractError(f"{where} is no {dtype} array of shape {list(shape)}. Run `mergerscope shard` again.")
-    return np.frombuffer(content, DTYPES[dtype], offset=len(header)).reshape(shape)
+    pixels: Pixels = np.frombuffer(content, DTYPES[dtype], offset=len(header)).reshape(shape)
+    return pixels
 
 
 def tar_tail(length: int) -> bytes:

@@ -14,13 +14,14 @@ import json
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mergerscope.errors import SurveyError, TooManyRefusedError
 from mergerscope.params import ShardParams
 from mergerscope.progress import progress
 from mergerscope.shards.cutout import BANDS
+from mergerscope.shards.flux_cutout import FluxPacking
 from mergerscope.shards.journal import Finished, Journal
 from mergerscope.shards.manifest import MANIFEST_NAME, Manifest, ShardEntry, shard_name
 from mergerscope.shards.pack import Packing, Row, Task
@@ -47,6 +48,8 @@ def write_shards(
     catalog_refusals: Sequence[Refusal],
     *,
     scratch: Path,
+    missing_bands: str = "refuse",
+    binning: int = 1,
 ) -> Manifest:
     """Pack every galaxy of the catalogue and write ``out_dir`` with its manifest.
 
@@ -57,6 +60,8 @@ def write_shards(
         params: crop, size, galaxies a shard, processes, and how much may be refused.
         catalog_refusals: what the catalogue stage left out; goes into the manifest.
         scratch: where the shards are built, and found again after a kill. On the same disk as ``out_dir``.
+        missing_bands: of flux, ``refuse`` or ``fill``: what becomes of a galaxy that lacks a band.
+        binning: of flux, 2 sums squares of 2 x 2 pixels first.
 
     Raises:
         TooManyRefusedError: more than ``params.max_refused`` of the survey is unusable.
@@ -66,7 +71,8 @@ def write_shards(
     built = scratch / "shards"
     built.mkdir(parents=True, exist_ok=True)
     journal = Journal(scratch / "journal.jsonl", built)
-    plans = _plans(catalog, params)
+    packing = Packing(survey_root, params.crop, params.size, _packed(catalog, missing_bands, binning))
+    plans = _plans(catalog, params, packing)
     done = {plan.name: entry for plan in plans if (entry := journal.find(plan.name, plan.key)) is not None}
     missing = [plan for plan in plans if plan.name not in done]
     rows_missing = sum(plan.count for plan in missing)
@@ -74,7 +80,7 @@ def write_shards(
     tasks = (Task(built / plan.name, plan.key, _rows(catalog, plan)) for plan in missing)
     with (
         progress("shard: packing", total=len(catalog), unit="galaxies") as advance,
-        closing(packed_in_order(Packing(survey_root, params.crop, params.size), tasks, workers)) as results,
+        closing(packed_in_order(packing, tasks, workers)) as results,
     ):
         advance(len(catalog) - rows_missing)
         _check_refused(catalog_refusals, done, len(catalog), params.max_refused, scratch)
@@ -84,7 +90,7 @@ def write_shards(
             advance(entry.count + len(entry.refused))
             _check_refused(catalog_refusals, done, len(catalog), params.max_refused, scratch)
 
-    manifest = _manifest([done[plan.name] for plan in plans], catalog_refusals, params, len(catalog))
+    manifest = _manifest([done[plan.name] for plan in plans], catalog_refusals, packing, len(catalog))
     if not manifest.shards:
         raise SurveyError(f"No image of {survey_root} can be used: {manifest.reasons}. Look at some of them.")
     _publish(built, manifest, out_dir, scratch)
@@ -106,20 +112,26 @@ class _Plan:
         return self.stop - self.start
 
 
-def _plans(catalog: Catalog, params: ShardParams) -> list[_Plan]:
+def _packed(catalog: Catalog, missing_bands: str, binning: int) -> FluxPacking | None:
+    return None if catalog.flux is None else FluxPacking(catalog.flux, missing_bands == "fill", binning)
+
+
+def _plans(catalog: Catalog, params: ShardParams, packing: Packing) -> list[_Plan]:
     plans = []
     for number, start in enumerate(range(0, len(catalog), params.per_shard)):
         stop = min(start + params.per_shard, len(catalog))
         # The pixel digest stands for the image itself: a replaced file is packed anew.
         columns = (catalog.ids, catalog.image, catalog.ra_deg, catalog.dec_deg, catalog.pixel_digest)
         made_from = [FORMAT, params.crop, params.size, *(column[start:stop].tolist() for column in columns)]
+        if packing.flux is not None:
+            made_from += [asdict(packing.flux), catalog.ebv[start:stop].tolist()]
         key = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
         plans.append(_Plan(shard_name(number), start, stop, key))
     return plans
 
 
 def _rows(catalog: Catalog, plan: _Plan) -> tuple[Row, ...]:
-    columns = (catalog.ids, catalog.image, catalog.ra_deg, catalog.dec_deg)
+    columns = (catalog.ids, catalog.image, catalog.ra_deg, catalog.dec_deg, catalog.ebv)
     return tuple(
         Row(*row) for row in zip(*(column[plan.start : plan.stop].tolist() for column in columns), strict=True)
     )
@@ -138,16 +150,18 @@ def _check_refused(
 
 
 def _manifest(
-    entries: Sequence[Finished], by_catalog: Sequence[Refusal], params: ShardParams, catalog_rows: int
+    entries: Sequence[Finished], by_catalog: Sequence[Refusal], packing: Packing, catalog_rows: int
 ) -> Manifest:
+    bands = BANDS if packing.flux is None else packing.flux.spec.bands
     return Manifest(
-        image_shape=(len(BANDS), params.size, params.size),
-        dtype="uint8",
-        bands=BANDS,
-        crop=params.crop,
+        image_shape=(len(bands), packing.size, packing.size),
+        dtype="uint8" if packing.flux is None else "float32",
+        bands=bands,
+        crop=packing.crop,
         catalog_rows=catalog_rows,
         shards=tuple(ShardEntry(entry.name, entry.count, entry.sha256) for entry in entries if entry.count),
         refused=(*by_catalog, *(refusal for entry in entries for refusal in entry.refused)),
+        unit="" if packing.flux is None else packing.flux.spec.unit,
     )
 
 

@@ -26,6 +26,8 @@ def run(paths: Paths, params: Params) -> None:
         params.survey,
         params.target,
         params.split,
+        bands=params.flux.bands,
+        zero_point=params.flux.zero_point,
         max_refused=params.shard.max_refused,
         workers=params.shard.workers,
     )

@@ -26,6 +26,8 @@ def run(paths: Paths, params: Params) -> None:
         params.shard,
         read_refusals(paths.catalog_report / "refused.csv"),
         scratch=paths.scratch / "shard",
+        missing_bands=params.flux.missing_bands,
+        binning=params.flux.bin,
     )
     side = manifest.image_shape[-1]
     console.print(

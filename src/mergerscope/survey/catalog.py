@@ -6,7 +6,7 @@ import json
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,19 @@ import pyarrow as pa
 
 from mergerscope.errors import SurveyError
 from mergerscope.params import SplitParams, SurveyParams, TargetParams
-from mergerscope.survey.catalog_file import FIXED_COLUMNS, METADATA_KEY, Catalog, read_catalog, write_catalog
+from mergerscope.survey.catalog_file import (
+    EBV_COLUMN,
+    FIXED_COLUMNS,
+    METADATA_KEY,
+    Catalog,
+    read_catalog,
+    write_catalog,
+)
 from mergerscope.survey.digests import pixel_digests, why_refused
+from mergerscope.survey.flux import look
+from mergerscope.survey.flux.image import FluxSpec, settle
 from mergerscope.survey.formats import open_survey
-from mergerscope.survey.layout import Layout, images_without_row, read_rows
+from mergerscope.survey.layout import OpenSurvey
 from mergerscope.survey.records import Galaxy, Refusal
 from mergerscope.survey.refusals import check_share
 from mergerscope.survey.roles import assign_roles
@@ -35,7 +44,7 @@ class CatalogResult:
     """Rows in the table's order, then images without a row; ``rows + images_without_row`` is the catalogue's length
     plus the length of this."""
     format: str
-    """``kaggle`` or ``table``."""
+    """``kaggle``, ``table``, ``fits`` or ``hdf5``."""
     vote_columns: tuple[str, ...]
     target: TargetParams
     rows: int
@@ -45,6 +54,8 @@ class CatalogResult:
     """Columns of the survey's table that are left out, and why."""
     notes: tuple[str, ...]
     """Further things that a user should be told."""
+    flux: FluxSpec | None = None
+    """How the images' flux is read; None where they are pictures."""
 
 
 def build_catalog(
@@ -53,6 +64,8 @@ def build_catalog(
     target: TargetParams,
     split: SplitParams,
     *,
+    bands: tuple[str, ...] = (),
+    zero_point: float | None = None,
     max_refused: float = 1.0,
     workers: int = 0,
 ) -> CatalogResult:
@@ -63,6 +76,8 @@ def build_catalog(
         survey: its format.
         target: the vote column and threshold that make a known merger.
         split: seed and share of the known mergers that are hidden.
+        bands: of flux, the wanted ones; () takes those that most galaxies have.
+        zero_point: of flux, AB magnitude of one count where the files do not say.
         max_refused: largest share of rows and images without a row that may be refused.
         workers: processes that decode; 0 means one a core.
 
@@ -74,13 +89,17 @@ def build_catalog(
     columns, refused = _read(layout)
     rows = len(columns.ids) + len(refused)
     if not rows:
-        raise SurveyError(f"{layout.table.path} has a header and no rows: there is nothing to search.")
-    refused += images_without_row(layout)
+        raise SurveyError(f"{layout.where} has a header and no rows: there is nothing to search.")
+    refused += layout.images_without_row()
     check_share(refused, len(columns.ids) + len(refused), max_refused)
     _check_known(columns, layout, target)
-    digests = pixel_digests(root, columns.image, workers)
+    flux: FluxSpec | None = None
+    if layout.holds_flux:
+        digests, flux = _look(columns, root, FluxSpec(bands, "", zero_point), workers)
+    else:
+        digests = pixel_digests(root, columns.image, workers)
     return CatalogResult(
-        table=_table(columns, digests, root, layout, target, split),
+        table=_table(columns, digests, root, layout, target, split, flux),
         refused=refused,
         format=layout.format,
         vote_columns=layout.votes,
@@ -89,6 +108,7 @@ def build_catalog(
         images_without_row=len(columns.ids) + len(refused) - rows,
         ignored_columns=layout.ignored_columns,
         notes=layout.notes,
+        flux=flux,
     )
 
 
@@ -100,6 +120,7 @@ class _Columns:
     image: list[str] = field(default_factory=list)
     ra_deg: array[float] = field(default_factory=lambda: array("d"))
     dec_deg: array[float] = field(default_factory=lambda: array("d"))
+    ebv: array[float] = field(default_factory=lambda: array("d"))
     votes: dict[str, array[float]] = field(default_factory=dict)
 
     def add(self, galaxy: Galaxy) -> None:
@@ -107,15 +128,16 @@ class _Columns:
         self.image.append(galaxy.image)
         self.ra_deg.append(nan if galaxy.ra_deg is None else galaxy.ra_deg)
         self.dec_deg.append(nan if galaxy.dec_deg is None else galaxy.dec_deg)
+        self.ebv.append(nan if galaxy.ebv is None else galaxy.ebv)
         for name, values in self.votes.items():
             vote = galaxy.votes[name]
             values.append(nan if vote is None else vote)
 
 
-def _read(layout: Layout) -> tuple[_Columns, list[Refusal]]:
+def _read(layout: OpenSurvey) -> tuple[_Columns, list[Refusal]]:
     columns = _Columns(votes={name: array("d") for name in layout.votes})
     refused: list[Refusal] = []
-    for item in read_rows(layout):
+    for item in layout.rows():
         if isinstance(item, Refusal):
             refused.append(item)
         else:
@@ -123,7 +145,28 @@ def _read(layout: Layout) -> tuple[_Columns, list[Refusal]]:
     return columns, refused
 
 
-def _check_known(columns: _Columns, layout: Layout, target: TargetParams) -> None:
+def _look(columns: _Columns, root: Path, spec: FluxSpec, workers: int) -> tuple[list[str | None], FluxSpec]:
+    """Return the digests and how the flux is read; where the table has no position or reddening, take the file's."""
+    blank = [isnan(ra) for ra in columns.ra_deg]
+    seen = look.look_at(root, columns.image, spec, want_position=any(blank), workers=workers)
+    for row, one in enumerate(seen):
+        if one is None:
+            continue
+        if blank[row] and one.ra_deg is not None and one.dec_deg is not None:
+            columns.ra_deg[row], columns.dec_deg[row] = one.ra_deg, one.dec_deg
+        if one.ebv is not None and isnan(columns.ebv[row]):
+            columns.ebv[row] = one.ebv
+    usable = [(one.bands, one.unit) for one in seen if one is not None]
+    if not usable and columns.image:
+        why = look.why_refused(root, columns.image[0], spec)
+        raise SurveyError(
+            f"{root}: none of {len(seen)} images can be read. The first, {columns.image[0]}, was refused "
+            f"({why.reason}): {why.detail}."
+        )
+    return [None if one is None else one.digest for one in seen], settle(usable, spec)
+
+
+def _check_known(columns: _Columns, layout: OpenSurvey, target: TargetParams) -> None:
     votes = np.array(columns.votes[target.column])
     if (votes > target.threshold).any():
         return
@@ -134,37 +177,40 @@ def _check_known(columns: _Columns, layout: Layout, target: TargetParams) -> Non
     else:
         found = "nobody has voted on any galaxy"
     raise SurveyError(
-        f"{layout.table.path} has no known merger: {target.column} must lie above {target.threshold:g}, and {found}. "
+        f"{layout.where} has no known merger: {target.column} must lie above {target.threshold:g}, and {found}. "
         f"Lower target.threshold in params.yaml, or choose another target.column ({', '.join(layout.votes)})."
     )
 
 
 def _table(
-    columns: _Columns, digests: Sequence[str | None], root: Path, layout: Layout, target: TargetParams,
-    split: SplitParams,
+    columns: _Columns, digests: Sequence[str | None], root: Path, layout: OpenSurvey, target: TargetParams,
+    split: SplitParams, flux: FluxSpec | None,
 ) -> pa.Table:  # fmt: skip
     votes = np.array(columns.votes[target.column])
     known = votes > target.threshold  # False where nobody voted
     if not any(digest for digest, is_known in zip(digests, known, strict=True) if is_known):
         first = columns.image[int(np.flatnonzero(known)[0])]
-        why = why_refused(root, first)
+        why = why_refused(root, first) if flux is None else look.why_refused(root, first, flux)
         raise SurveyError(
-            f"{layout.table.path}: of the {known.sum()} known mergers none has an image that can be decoded, so there "
+            f"{layout.where}: of the {known.sum()} known mergers none has an image that can be decoded, so there "
             f"is nothing to compare with. The first, {first}, was refused ({why.reason}): {why.detail}."
         )
     roles = assign_roles(columns.ids, known.tolist(), digests, split.seed, split.hidden_fraction)
     fixed = [columns.ids, columns.image, np.array(columns.ra_deg), np.array(columns.dec_deg), digests,
              votes, known, np.isfinite(votes), roles]  # fmt: skip
-    data = dict(zip(FIXED_COLUMNS, fixed, strict=True)) | {
+    data = dict(zip(FIXED_COLUMNS, fixed, strict=True)) | {"ebv": np.array(columns.ebv)} | {
         name: np.array(values) for name, values in columns.votes.items()
     }
-    about = {
+    about: dict[str, object] = {
         "vote_columns": list(layout.votes),
         "target": {"column": target.column, "threshold": target.threshold},
         "survey_format": layout.format,
     }
+    if flux is not None:  # a catalogue of pictures stays what it was
+        about["flux"] = {"bands": list(flux.bands), "unit": flux.unit, "zero_point": flux.zero_point}
+    extra = {} if flux is None else EBV_COLUMN
     schema = pa.schema(
-        FIXED_COLUMNS | dict.fromkeys(layout.votes, pa.float64()), {METADATA_KEY: json.dumps(about)}
+        FIXED_COLUMNS | extra | dict.fromkeys(layout.votes, pa.float64()), {METADATA_KEY: json.dumps(about)}
     )
     arrays = [pa.array(data[name], type=schema.field(name).type, from_pandas=True) for name in schema.names]
     return pa.Table.from_arrays(arrays, schema=schema).sort_by("id")

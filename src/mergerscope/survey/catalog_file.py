@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.survey.flux.image import FluxSpec
 from mergerscope.survey.roles import ROLES
 
-__all__ = ["FIXED_COLUMNS", "METADATA_KEY", "Catalog", "read_catalog", "write_catalog"]
+__all__ = ["EBV_COLUMN", "FIXED_COLUMNS", "METADATA_KEY", "Catalog", "read_catalog", "write_catalog"]
 
 METADATA_KEY = b"mergerscope"
 FIXED_COLUMNS = {
@@ -30,6 +31,8 @@ FIXED_COLUMNS = {
     "role": pa.string(),
 }
 """In the file's order; the vote columns follow under their own names."""
+EBV_COLUMN = {"ebv": pa.float64()}
+"""Before the votes, in the catalogue of a survey of flux: Galactic reddening, mag, null where unknown."""
 
 Strings = npt.NDArray[np.str_]
 Floats = npt.NDArray[np.float64]
@@ -62,6 +65,10 @@ class Catalog:
     target: dict[str, Any]
     """Column and threshold by which mergers are known."""
     survey_format: str
+    flux: FluxSpec | None
+    """How the images' flux is read; None where they are pictures."""
+    ebv: Floats
+    """(N,) Galactic reddening E(B-V), mag; NaN where unknown."""
     table: pa.Table
     """All columns as in the file."""
 
@@ -110,9 +117,10 @@ def read_catalog(path: Path) -> Catalog:
         table = pq.read_table(path)
         about = json.loads((table.schema.metadata or {})[METADATA_KEY])
         vote_columns, target, survey_format = tuple(about["vote_columns"]), about["target"], about["survey_format"]
+        flux = _flux(about.get("flux"))
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise ContractError(f"{path} is no catalogue ({error}). Run `mergerscope catalog` again.") from None
-    expected = FIXED_COLUMNS | dict.fromkeys(vote_columns, pa.float64())
+    expected = FIXED_COLUMNS | (EBV_COLUMN if flux else {}) | dict.fromkeys(vote_columns, pa.float64())
     wrong = [name for name, kind in expected.items() if table.schema.get_field_index(name) < 0
              or table.schema.field(name).type != kind]  # fmt: skip
     if wrong:
@@ -122,8 +130,15 @@ def read_catalog(path: Path) -> Catalog:
         ids=_strings(table, "id"), image=_strings(table, "image"), pixel_digest=_strings(table, "pixel_digest"),
         ra_deg=_floats(table, "ra_deg"), dec_deg=_floats(table, "dec_deg"), vote=_floats(table, "vote"),
         known_merger=_bools(table, "known_merger"), judged=_bools(table, "judged"), role=_strings(table, "role"),
-        vote_columns=vote_columns, target=target, survey_format=survey_format, table=table,
+        vote_columns=vote_columns, target=target, survey_format=survey_format, table=table, flux=flux,
+        ebv=_floats(table, "ebv") if flux else np.full(len(table), np.nan),
     )  # fmt: skip
+
+
+def _flux(about: dict[str, Any] | None) -> FluxSpec | None:
+    if about is None:
+        return None
+    return FluxSpec(tuple(about["bands"]), about["unit"], about["zero_point"])
 
 
 def _strings(table: pa.Table, name: str) -> Strings:

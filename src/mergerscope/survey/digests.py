@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,7 +18,9 @@ from mergerscope.survey.decode import Pixels, decode_rgb
 from mergerscope.survey.images import ImageStore
 from mergerscope.survey.records import ImageRefusedError
 
-__all__ = ["pixel_digest", "pixel_digests", "why_refused", "worker_count"]
+__all__ = ["each_image", "pixel_digest", "pixel_digests", "why_refused", "worker_count"]
+
+Seen = TypeVar("Seen")
 
 CHUNK = 64
 INLINE = 512
@@ -49,23 +53,44 @@ def pixel_digests(root: Path, images: Sequence[str], workers: int = 0) -> list[s
         images: references, as `ImageStore.read` takes them.
         workers: processes; 0 means one a core.
     """
-    chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
+    return each_image(root, images, _digest_chunk, workers)
+
+
+def each_image(
+    root: Path,
+    images: Sequence[str],
+    look: Callable[[ImageStore, Sequence[str]], list[Seen]],
+    workers: int = 0,
+    *,
+    at_once: int | None = None,
+) -> list[Seen]:
+    """Return what ``look`` makes of every image, in order.
+
+    Args:
+        root: of the survey.
+        images: references.
+        look: from a store and some of the references to one thing each; must be picklable.
+        workers: processes; 0 means one a core.
+        at_once: images that ``look`` is given in one call.
+    """
+    size = at_once or CHUNK
+    chunks = [images[start : start + size] for start in range(0, len(images), size)]
     workers = min(worker_count(workers), len(chunks))
-    digests: list[str | None] = []
+    seen: list[Seen] = []
     with progress("catalog: reading images", total=len(images), unit="images") as advance:
         if workers <= 1 or len(images) <= INLINE:
             with ImageStore.open(root) as store:
                 for chunk in chunks:
-                    digests += _digest_chunk(store, chunk)
+                    seen += look(store, chunk)
                     advance(len(chunk))
-            return digests
+            return seen
         # spawn: the progress bar and Arrow have threads, and a fork of a process with threads may hang.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(root,)) as pool:
-            for found in pool.map(_digest_in_worker, chunks):
-                digests += found
+            for found in pool.map(partial(_look_in_worker, look), chunks):
+                seen += found
                 advance(len(found))
-    return digests
+    return seen
 
 
 def why_refused(root: Path, image: str) -> ImageRefusedError:
@@ -87,9 +112,11 @@ def _start_worker(root: Path) -> None:
     _store = ImageStore.open(root)
 
 
-def _digest_in_worker(images: Sequence[str]) -> list[str | None]:
+def _look_in_worker(
+    look: Callable[[ImageStore, Sequence[str]], list[Seen]], images: Sequence[str]
+) -> list[Seen]:
     assert _store is not None
-    return _digest_chunk(_store, images)
+    return look(_store, images)
 
 
 def _digest_chunk(store: ImageStore, images: Sequence[str]) -> list[str | None]:

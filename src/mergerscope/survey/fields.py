@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["BLANKS", "FieldError", "check_id", "parse_degrees", "parse_fraction", "parse_number", "shown"]
+__all__ = [
+    "BLANKS", "FieldError", "check_id", "parse_degrees", "parse_fraction", "parse_number", "parse_position",
+    "parse_reddening", "shown",
+]  # fmt: skip
 
 BLANKS = frozenset({"", "nan", "na", "n/a", "null", "none"})
 """Written for "nobody knows", in any case of letters."""
@@ -84,6 +87,33 @@ def parse_degrees(text: str, column: str, low: float, high: float) -> float | No
         raise FieldError("position-not-a-number", f"{column} is {shown(text)}; give decimal degrees")
     if not low <= value <= high:
         raise FieldError("position-out-of-range", f"{column} is {shown(text)}; it lies in {low:g}...{high:g} degrees")
+    return value
+
+
+def parse_position(cells: tuple[str, str], columns: tuple[str, str]) -> tuple[float | None, float | None]:
+    """Return right ascension and declination, degrees, both or neither.
+
+    Raises:
+        FieldError: ``position-not-a-number``, ``position-out-of-range`` or ``position-incomplete``.
+    """
+    ra_deg = parse_degrees(cells[0], columns[0], 0, 360)
+    dec_deg = parse_degrees(cells[1], columns[1], -90, 90)
+    if (ra_deg is None) != (dec_deg is None):
+        raise FieldError("position-incomplete", f"only one of {' and '.join(columns)} is given; give both or none")
+    return ra_deg, dec_deg
+
+
+def parse_reddening(text: str, column: str) -> float | None:
+    """Return E(B-V) in magnitudes, or None for a blank.
+
+    Raises:
+        FieldError: ``reddening``: no number, or negative.
+    """
+    if text.strip().lower() in BLANKS:
+        return None
+    value = parse_number(text)
+    if value is None or not 0 <= value < math.inf:
+        raise FieldError("reddening", f"{column} is {shown(text)}; E(B-V) is a number of magnitudes, not below 0")
     return value
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mergerscope.errors import SurveyError
 from mergerscope.survey.layout import Layout
-from mergerscope.survey.places import index_folder, index_zip
+from mergerscope.survey.places import ImageIndex, index_folder, index_zip
 from mergerscope.survey.rows import TableFile
 from mergerscope.survey.votes import check_target
 
@@ -47,7 +47,7 @@ def open_kaggle(root: Path, target: str) -> Layout:
     return Layout(
         format="kaggle",
         table=table,
-        images=index_zip(root, place.name) if place.is_file() else index_folder(root, place.name),
+        images=_index(root, place),
         id_column=ID_COLUMN,
         filename=lambda cells: f"{cells[id_at]}.jpg",
         positions=None,
@@ -57,6 +57,10 @@ def open_kaggle(root: Path, target: str) -> Layout:
         },
         notes=tuple(notes),
     )
+
+
+def _index(root: Path, place: Path) -> ImageIndex:
+    return (index_zip if place.is_file() else index_folder)(root, place.name, ImageIndex)
 
 
 def _one_of(root: Path, unpacked: str, packed: str, notes: list[str]) -> Path:

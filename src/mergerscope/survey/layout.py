@@ -5,13 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Protocol
 
-from mergerscope.survey.fields import FieldError, check_id, parse_degrees, parse_fraction
+from mergerscope.survey.fields import FieldError, check_id, parse_fraction, parse_position, parse_reddening
 from mergerscope.survey.places import ImageIndex
 from mergerscope.survey.records import Galaxy, ImageRefusedError, Refusal
 from mergerscope.survey.rows import Row, TableFile
 
-__all__ = ["Layout", "images_without_row", "read_rows"]
+__all__ = ["Layout", "OpenSurvey", "images_without_row", "read_rows"]
+
+
+class OpenSurvey(Protocol):
+    """A survey of any format, opened: what `catalog.build_catalog` reads."""
+
+    @property
+    def format(self) -> str:
+        """``kaggle``, ``table``, ``fits`` or ``hdf5``."""
+
+    @property
+    def where(self) -> str:
+        """The table, for messages."""
+
+    @property
+    def holds_flux(self) -> bool:
+        """Whether its images are flux and not pictures."""
+
+    @property
+    def votes(self) -> tuple[str, ...]:
+        """Vote columns, in the table's order."""
+
+    @property
+    def ignored_columns(self) -> dict[str, str]:
+        """Columns that are left out, and why."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Further things that a user should be told."""
+
+    def rows(self) -> Iterator[Galaxy | Refusal]:
+        """Yield everything that the survey has a row of."""
+
+    def images_without_row(self) -> Iterator[Refusal]:
+        """Yield what is left over once `rows` has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +54,7 @@ class Layout:
     """An opened survey: where the fields of a galaxy stand."""
 
     format: str
-    """``kaggle`` or ``table``."""
+    """``kaggle``, ``table`` or ``fits``."""
     table: TableFile
     images: ImageIndex
     id_column: str
@@ -33,6 +68,23 @@ class Layout:
     """Columns that are left out, and why."""
     notes: tuple[str, ...]
     """Further things that a user should be told."""
+    holds_flux: bool = False
+    """Whether the images are flux and not pictures."""
+    ebv: str | None = None
+    """The column of the Galactic reddening."""
+
+    @property
+    def where(self) -> str:
+        """The table, for messages."""
+        return str(self.table.path)
+
+    def rows(self) -> Iterator[Galaxy | Refusal]:
+        """See `read_rows`."""
+        return read_rows(self)
+
+    def images_without_row(self) -> Iterator[Refusal]:
+        """See `images_without_row`."""
+        return images_without_row(self)
 
 
 def read_rows(layout: Layout) -> Iterator[Galaxy | Refusal]:
@@ -64,10 +116,11 @@ def read_rows(layout: Layout) -> Iterator[Galaxy | Refusal]:
                 raise FieldError(no_image.reason, no_image.detail)
             ra_deg, dec_deg = _position(layout, row)
             votes = {name: parse_fraction(row.cells[i], name) for name, i in votes_at}
+            ebv = None if layout.ebv is None else parse_reddening(row.cells[layout.table.index(layout.ebv)], layout.ebv)
         except FieldError as error:
             yield Refusal(identity, row.source, "catalog", error.reason, error.detail)
         else:
-            yield Galaxy(identity, image, ra_deg, dec_deg, votes)
+            yield Galaxy(identity, image, ra_deg, dec_deg, votes, ebv)
 
 
 def images_without_row(layout: Layout) -> Iterator[Refusal]:
@@ -87,11 +140,8 @@ def _position(layout: Layout, row: Row) -> tuple[float | None, float | None]:
     if layout.positions is None:
         return None, None
     ra_column, dec_column = layout.positions
-    ra_deg = parse_degrees(row.cells[layout.table.index(ra_column)], ra_column, 0, 360)
-    dec_deg = parse_degrees(row.cells[layout.table.index(dec_column)], dec_column, -90, 90)
-    if (ra_deg is None) != (dec_deg is None):
-        raise FieldError("position-incomplete", f"only one of {ra_column} and {dec_column} is given; give both or none")
-    return ra_deg, dec_deg
+    cells = row.cells[layout.table.index(ra_column)], row.cells[layout.table.index(dec_column)]
+    return parse_position(cells, (ra_column, dec_column))
 
 
 def _repeated_ids(layout: Layout) -> set[str]:

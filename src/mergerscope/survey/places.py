@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from mergerscope.survey.archive import Archive, check_relative_path, is_hidden
 from mergerscope.survey.fields import shown
@@ -29,11 +30,11 @@ class ImageIndex:
             folder: a folder name that rows may put before the path, or leave away: ``images``.
             problems: every file within the place, with the reason why it cannot be read, or None.
         """
-        self._root = root
-        self._prefix = prefix
-        self._folder = folder
-        self._problems = problems
-        self._asked: set[str] = set()
+        self.root = root
+        self.prefix = prefix
+        self.folder = folder
+        self.problems = problems
+        self.asked: set[str] = set()
 
     def find(self, filename: str) -> str:
         """Return the reference of the image that a row names, and remember that a row spoke of it.
@@ -43,30 +44,39 @@ class ImageIndex:
         Raises:
             ImageRefusedError: ``no-image``, ``unsafe-path``, or why the image cannot be read.
         """
-        for path in (filename, f"{self._folder}/{filename}", filename.removeprefix(f"{self._folder}/")):
-            if path in self._problems:
-                self._asked.add(path)
-                problem = self._problems[path]
+        for path in (filename, f"{self.folder}/{filename}", filename.removeprefix(f"{self.folder}/")):
+            if path in self.problems:
+                self.asked.add(path)
+                problem = self.problems[path]
                 if problem is not None:
                     raise ImageRefusedError(problem.reason, problem.detail)
-                return self._prefix + path
+                return self.prefix + path
         check_relative_path(filename)
-        for path in (filename, f"{self._folder}/{filename}"):  # elsewhere in the survey, or in a linked folder
-            if MEMBER not in path and _is_file(self._root / path):
+        for path in (filename, f"{self.folder}/{filename}"):  # elsewhere in the survey, or in a linked folder
+            if MEMBER not in path and _is_file(self.root / path):
                 return path
         raise ImageRefusedError("no-image", f"there is no file {shown(filename)}")
 
     def unasked(self) -> Iterator[tuple[str, ImageRefusedError]]:
         """Yield reference and reason of every image that no row spoke of, sorted; other files do not count."""
-        for path in sorted(self._problems.keys() - self._asked):
+        for path in sorted(self.problems.keys() - self.asked):
             if not path.lower().endswith(ENDINGS):
                 continue
-            reason = self._problems[path] or ImageRefusedError("no-row", "no row of the table names this image")
-            yield self._prefix + path, reason
+            reason = self.problems[path] or ImageRefusedError("no-row", "no row of the table names this image")
+            yield self.prefix + path, reason
 
 
-def index_folder(root: Path, folder: str) -> ImageIndex:
-    """List the files of ``root/folder`` and below; an empty ``folder`` is the root itself."""
+Index = TypeVar("Index", bound=ImageIndex)
+
+
+def index_folder(root: Path, folder: str, kind: type[Index]) -> Index:
+    """List the files of ``root/folder`` and below; an empty ``folder`` is the root itself.
+
+    Args:
+        root: of the survey.
+        folder: within it.
+        kind: how its files are found again.
+    """
     top = root / folder
     problems: dict[str, ImageRefusedError | None] = {}
     for where, _, names in os.walk(top, followlinks=False):
@@ -75,10 +85,10 @@ def index_folder(root: Path, folder: str) -> ImageIndex:
             path = (inside / name).as_posix()
             if not is_hidden(path):
                 problems[path] = _member_sign(path)
-    return ImageIndex(root, f"{folder}/" if folder else "", folder or ".", problems)
+    return kind(root, f"{folder}/" if folder else "", folder or ".", problems)
 
 
-def index_zip(root: Path, name: str) -> ImageIndex:
+def index_zip(root: Path, name: str, kind: type[Index]) -> Index:
     """List the files of the zip ``root/name``, with those that may not be read.
 
     Raises:
@@ -86,7 +96,7 @@ def index_zip(root: Path, name: str) -> ImageIndex:
     """
     with Archive(root / name) as archive:
         problems = {path: archive.problem(path) for path in archive.members if not is_hidden(path)}
-    return ImageIndex(root, name + MEMBER, Path(name).stem, problems)
+    return kind(root, name + MEMBER, Path(name).stem, problems)
 
 
 def _is_file(path: Path) -> bool:

@@ -16,6 +16,7 @@ row                                   means
 ``position-not-a-number``,            RA must lie in 0...360 and Dec in -90...90 degrees, both or
 ``position-out-of-range``,            neither given
 ``position-incomplete``
+``reddening``                         E(B-V) must be blank or a number not below 0
 ``no-image``                          the row's image file is not there
 ``no-row``                            an image that no row speaks of
 ====================================  ==============================================================
@@ -33,6 +34,13 @@ image                                 means
 ``truncated``, ``corrupt-image``,
 ``bit-depth``, ``transparent``,
 ``fits``
+``not-fits``, ``no-image-data``,      of flux: see `flux.fits_file.read_fits`; a size, band or unit that
+``mixed-sizes``, ``mixed-units``,     does not fit the galaxy's other bands, or the survey's
+``duplicate-band``, ``missing-band``,
+``unit``, ``all-masked``
+``not-hdf5``, ``no-images``,          of a whole HDF5 file or of its columns, see `flux.hdf5.ImageFile`
+``outside-link``, ``wrong-dtype``,
+``wrong-shape``
 ====================================  ==============================================================
 """
 
@@ -50,13 +58,16 @@ class Galaxy:
     id: str
     """As the survey writes it: never changed."""
     image: str
-    """Path relative to the survey's root; a zip member is ``images.zip::inner/path.jpg``."""
+    """Path relative to the survey's root; a zip member is ``images.zip::inner/path.jpg``, files of one band each are
+    ``a_{g,r}.fits``, and ``images.h5::123`` is a row of an HDF5 file."""
     ra_deg: float | None
     """Right ascension, ICRS, degrees in 0...360."""
     dec_deg: float | None
     """Declination, ICRS, degrees in -90...90."""
     votes: dict[str, float | None]
     """Fraction in 0...1 by vote column; None where nobody voted."""
+    ebv: float | None = None
+    """Galactic reddening E(B-V), mag; of surveys of flux."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ __all__ = ["describe", "summarise"]
 EXAMPLES = 20
 """Groups of duplicates that the summary names, and ids of each."""
 COLUMNS_SHOWN = 5
+UNIT_WORDS = {
+    "nanomaggy": "in nanomaggies a pixel",
+    "count": "in counts a pixel, for no zero point is known (flux.zero_point gives one)",
+}
 PLACEHOLDER = 10
 """So many galaxies with one picture are hardly one galaxy: rather a picture that says "no image"."""
 
@@ -45,7 +49,7 @@ def summarise(result: CatalogResult) -> dict[str, Any]:
         "vote_columns": list(result.vote_columns),
         "ignored_columns": result.ignored_columns,
         "notes": list(result.notes),
-    }
+    } | ({} if result.flux is None else {"flux": {"bands": list(result.flux.bands), "unit": result.flux.unit}})
 
 
 def describe(summary: dict[str, Any]) -> list[str]:
@@ -55,6 +59,8 @@ def describe(summary: dict[str, Any]) -> list[str]:
         f"{summary['galaxies']} galaxies ({summary['format']}): {summary['known_mergers']} known mergers of "
         f"{summary['judged']} judged; {roles['reference']} references, {roles['hidden']} hidden, {roles['pool']} pool"
     ]
+    if "flux" in summary:
+        lines.append(f"flux in {', '.join(summary['flux']['bands'])}, {UNIT_WORDS[summary['flux']['unit']]}")
     if summary["refused"]:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in summary["reasons"].items())
         lines.append(f"{summary['refused']} refused ({reasons})")
