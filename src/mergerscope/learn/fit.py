@@ -120,7 +120,7 @@ def fit(
     monitors = MonitorSet(params, shards_dir, manifest, catalog, judge_by)
     encoder = fresh_encoder(params, shards_dir, manifest)
     bank = _bank(params, manifest)
-    canvas = make_canvas(params, shards_dir, manifest)
+    canvas = make_canvas(params, shards_dir, manifest, catalog)
     module = EncoderModule(encoder, params, images, steps_per_epoch(images, batch_size), bank, canvas)
     points = None if scratch is None else _resume_points(scratch, training_key(params, manifest, catalog))
 

@@ -12,10 +12,10 @@ from torch import Tensor
 from mergerscope.learn.canvas import PICTURE, Canvas
 from mergerscope.learn.flux_canvas import Flux, sky_noise
 from mergerscope.params import Params
-from mergerscope.shards.dust import read_ebv
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_shard
 from mergerscope.shards.shown import stretch_of
+from mergerscope.survey.catalog_file import Catalog
 
 __all__ = ["make_canvas"]
 
@@ -23,7 +23,7 @@ NOISE_IMAGES = 1000
 """Of the first shard, on which the noise of the sky is measured."""
 
 
-def make_canvas(params: Params, shards_dir: Path, manifest: Manifest) -> Canvas:
+def make_canvas(params: Params, shards_dir: Path, manifest: Manifest, catalog: Catalog) -> Canvas:
     """Return the canvas for the images of the shards: of pictures, or of flux with its noise and dust.
 
     Raises:
@@ -33,16 +33,13 @@ def make_canvas(params: Params, shards_dir: Path, manifest: Manifest) -> Canvas:
     if stretch is None:
         return PICTURE
     images = torch.from_numpy(read_shard(shards_dir, manifest.shards[0].name).images[:NOISE_IMAGES])
-    return Flux(stretch, sky_noise(stretch.select(images)), params.views.pixel_arcsec, _dust(shards_dir, manifest))
+    return Flux(stretch, sky_noise(stretch.select(images)), params.views.pixel_arcsec, _dust(catalog))
 
 
-def _dust(shards_dir: Path, manifest: Manifest) -> Callable[[Sequence[str]], Tensor] | None:
-    known, values = read_ebv(shards_dir, manifest)
-    if not len(known):
-        return None
+def _dust(catalog: Catalog) -> Callable[[Sequence[str]], Tensor]:
+    known = catalog.ebv.astype(np.float32)
 
     def ebv_of(ids: Sequence[str]) -> Tensor:
-        place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-        return torch.from_numpy(np.where(known[place] == ids, values[place], np.float32(np.nan)))
+        return torch.from_numpy(known[np.searchsorted(catalog.ids, ids)])
 
     return ebv_of
