@@ -77,7 +77,7 @@ def test_the_file_tells_type_bands_and_stretch_and_comes_back(trained, flux, tmp
     save_encoder(encoder, tmp_path / "weights", tmp_path / "config.json")
     told = json.loads((tmp_path / "config.json").read_text())
     assert told["flux"] == {
-        "kind": "legacy", "bands": list(BANDS), "softening": 0.0, "scale": [], "bin": 1, "dtype": "float32"
+        "dtype": "float32", "stretch": "legacy", "bands": list(BANDS), "softening": 0.0, "scale": [], "bin": 1
     }
     back = load_encoder(tmp_path / "weights", tmp_path / "config.json")
     assert back.config == encoder.config
@@ -96,7 +96,7 @@ def test_a_network_sees_flux_as_it_is_shown(trained, flux):
         torch.testing.assert_close(encoder(torch.from_numpy(images)), found)
 
 
-@pytest.mark.parametrize("change", [{"kind": "unheard"}, {"dtype": "int16"}, {"bands": ["g"]}, {"more": 1}])
+@pytest.mark.parametrize("change", [{"stretch": "unheard"}, {"dtype": "int16"}, {"bands": ["g"]}, {"more": 1}])
 def test_a_file_that_tells_something_else_is_refused(trained, tmp_path, change):
     save_encoder(trained[1].encoder, tmp_path / "weights", tmp_path / "config.json")
     told = json.loads((tmp_path / "config.json").read_text())

@@ -204,7 +204,8 @@ def _fields(config: EncoderConfig) -> dict[str, Any]:
     if config.flux is None:
         del fields["flux"]
     else:
-        fields["flux"]["dtype"] = config.dtype
+        flux = fields["flux"]
+        fields["flux"] = {"dtype": config.dtype, "stretch": flux.pop("kind"), **flux}
     return fields
 
 
@@ -212,11 +213,12 @@ def _config(fields: dict[str, Any]) -> EncoderConfig:
     flux = fields.pop("flux", None)
     if flux is None:
         return EncoderConfig(**fields)
-    if flux.pop("dtype") != "float32" or flux["kind"] not in FLUX_STRETCHES:
-        raise ValueError(f"flux in an unknown form: {flux}")
+    dtype, kind = flux.pop("dtype"), flux.pop("stretch")
+    if dtype != "float32" or kind not in FLUX_STRETCHES:
+        raise ValueError(f"images of {dtype} under the stretch {kind!r}")
     # what a stretch needs is checked where it is made from the parameters; this is a file
     lists: dict[str, Any] = {name: tuple(flux.pop(name)) for name in ("bands", "scale")}
-    config = EncoderConfig(**fields, flux=FluxStretch(**flux, **lists))
+    config = EncoderConfig(**fields, flux=FluxStretch(kind, **flux, **lists))
     if config.flux is None or len(config.flux.bands) != config.channels or not config.flux.fits:
         raise ValueError(f"{config.channels} channels, and flux that does not fit them: {flux | lists}")
     return config

@@ -65,7 +65,7 @@ class MonitorSet:
     def epoch(self, encoder: Encoder, device: torch.device) -> dict[str, float]:
         """Return the monitors of one epoch: geometry from single views, validation from `EPOCH_VIEWS` at most."""
         probes = self.images[:PROBES]
-        turned: Pixels = np.ascontiguousarray(np.rot90(probes, axes=(2, 3)))
+        turned: Any = np.ascontiguousarray(np.rot90(probes, axes=(2, 3)))
         features, other = (
             pool_images(encoder, images, views=1, batch_size=self.batch_size, device=device)[0]
             for images in (probes, turned)
