@@ -222,13 +222,12 @@ def test_simulate_writes_a_survey_that_the_catalog_reads(project):
     assert (project / "catalog.parquet").is_file()
 
 
-def test_a_survey_of_fits_files_says_what_to_do(project):
+def test_a_simulated_survey_of_fits_files_is_read_as_flux(project):
     asked = ["--galaxies", "12", "--seed", "1", "--size", "48", "--merger-fraction", "0.6", "--workers", "1"]
     assert run("simulate", *asked, "--format", "fits", cwd=project).returncode == 0
     done = run("catalog", cwd=project)
-    assert done.returncode == 3
-    assert ".fits, was refused (fits): FITS pictures are not read yet" in done.stderr
-    assert "--format table" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "in nanomaggies a pixel" in done.stdout
 
 
 def test_summary_reads_the_settings(project):

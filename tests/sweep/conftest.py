@@ -12,8 +12,7 @@ from ruamel.yaml import YAML
 
 from mergerscope.params import Params, load_params
 from mergerscope.paths import Paths
-from mergerscope.shards.manifest import Manifest
-from mergerscope.shards.pack import STAGE
+from mergerscope.shards.manifest import STAGE, Manifest
 from mergerscope.survey.refusals import refusals_csv
 from mergerscope.tracking.store import initialise
 

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from mergerscope.errors import ContractError, MissingInputError
-from mergerscope.shards.pack import STAGE
 from mergerscope.shards.sample import DTYPES
 from mergerscope.survey.records import Refusal
 from mergerscope.survey.refusals import count_reasons
 
-__all__ = ["MANIFEST_NAME", "Manifest", "ShardEntry", "shard_name"]
+__all__ = ["MANIFEST_NAME", "STAGE", "Manifest", "ShardEntry", "shard_name"]
 
 MANIFEST_NAME = "manifest.json"
 # webdataset runs a name that begins with "pipe:" as a command, so a manifest may name nothing but such files.
 SHARD_NAME = re.compile(r"shard-\d{6,}\.tar", re.ASCII)
 
+STAGE = "shard"
+"""What a refusal of this room names as its stage."""
 UNITS = {"uint8": ("",), "float32": ("nanomaggy", "count")}
 
 

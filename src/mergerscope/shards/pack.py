@@ -15,15 +15,15 @@ from typing import NamedTuple
 from mergerscope.shards.cutout import make_cutout
 from mergerscope.shards.flux_cutout import FluxPacking, make_flux_cutout
 from mergerscope.shards.journal import Finished
+from mergerscope.shards.manifest import STAGE
 from mergerscope.shards.sample import encode_sample, tar_tail
 from mergerscope.survey.flux.image import FluxImage
 from mergerscope.survey.flux.store import FluxStore
 from mergerscope.survey.images import ImageStore
 from mergerscope.survey.records import ImageRefusedError, Refusal
 
-__all__ = ["STAGE", "Packing", "Row", "Task", "pack_shard"]
+__all__ = ["Packing", "Row", "Task", "pack_shard"]
 
-STAGE = "shard"
 WRITE_BYTES = 2**20
 
 

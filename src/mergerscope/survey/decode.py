@@ -6,7 +6,7 @@ What becomes of each kind:
 - PNG, 8 bits a channel, by its content whatever its name: decoded; grey and palette expanded; an alpha
   channel is dropped where it is opaque everywhere, and refused (``transparent``) where it is not.
 - 16-bit PNG and 12-bit JPEG: refused (``bit-depth``), for how to stretch them to 8 bits is not ours to guess.
-- FITS: refused (``fits``), with what to do.
+- FITS: refused (``fits``): flux is read by `flux.fits_file`, and a survey holds one or the other.
 - Truncated, damaged, empty, too large, or another format: refused.
 
 EXIF orientation is ignored: pixels stay as stored. Equal bytes always give equal pixels.
@@ -65,8 +65,8 @@ def decode_rgb(data: bytes, min_side: int | None = None) -> Pixels:
         return _decode_png(data)
     if data.startswith(FITS_MAGIC):
         raise ImageRefusedError(
-            "fits", "FITS pictures are not read yet. Make JPEG or PNG pictures in colour of them, as with "
-            "astropy.visualization.make_lupton_rgb; `mergerscope simulate` makes them with --format table",
+            "fits", "a FITS file among pictures: a survey holds one or the other, and flux where most rows of its "
+            "table name FITS files",
         )  # fmt: skip
     raise ImageRefusedError("not-an-image", f"neither JPEG nor PNG: begins with {data[:12]!r}")
 

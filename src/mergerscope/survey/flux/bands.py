@@ -24,7 +24,8 @@ BY_WAVELENGTH = (
 NAMES = {name.lower(): name for name in BY_WAVELENGTH}
 SPACE = re.compile(r"f\d{3,4}(?:lp|[nwmx]2?)", re.IGNORECASE)
 SECOND = re.compile(r"([gri])2")  # HSC-R2, HSC-I2: the filters that came second
-ONE_BAND = re.compile(r"(?P<id>.+)[_.-](?P<band>[A-Za-z0-9]+?)(?:[_-]?band)?", re.IGNORECASE)
+ONE_BAND = re.compile(r"(?P<id>.+)[_.-](?P<band>[A-Za-z0-9]+)")
+WORD_BAND = re.compile(r"(?<=[^_.-])[_-]?band$", re.IGNORECASE)
 ANY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,15}")
 BRACES = re.compile(r"([^{}]*)\{([^{}]*)\}([^{}]*)")
 
@@ -68,8 +69,7 @@ def band_of_file(path: str) -> tuple[str, str | None]:
     """Return what a file's name says: the path without band and ending, and the band, None where it names none."""
     stem = stem_of(path)
     folder, _, name = stem.rpartition("/")
-    match = ONE_BAND.fullmatch(name)
-    # a band in a file's name stands alone: of NGC-r-g only the last part is asked
+    match = ONE_BAND.fullmatch(WORD_BAND.sub("", name))
     band = known_band(match["band"]) if match else None
     if match is None or band is None:
         return stem, None
