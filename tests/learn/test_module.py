@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mergerscope.learn.module import CHUNK, EncoderModule, make_view
-from mergerscope.learn.views import random_view
+from mergerscope.learn.pairs import random_view
 from mergerscope.params import ViewsParams
 
 ALL = {"pairs": {"weight": 1.0}, "simclr": {"weight": 0.3}, "moco": {"weight": 0.5}, "projection_dim": 8}

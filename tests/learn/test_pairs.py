@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergerscope.learn import compose, pairs, views
+from mergerscope.learn import canvas, compose, pairs, views
 from mergerscope.learn.compose import isolate, isophotal_radius
 from mergerscope.learn.pairs import make_pairs, make_singles
 from mergerscope.params import PairsParams, ViewsParams
@@ -158,7 +158,7 @@ def make(kind, x, views, generator):
 class TestBoth:
     def test_stars_fall_on_pairs_and_singles_alike(self, kind, draw_blobs, monkeypatch):
         monkeypatch.setattr(pairs, "NEIGHBOUR_SHARE", 0)
-        monkeypatch.setattr(pairs, "draw_stars", lambda images, radius, generator: torch.ones_like(images))
+        monkeypatch.setattr(canvas, "draw_stars", lambda images, radius, generator: torch.ones_like(images))
         x = draw_blobs(1000, 16, 0.1, peak=0.5)
         starry = (make(kind, x, STILL, seeded()) > 0.99).flatten(1).all(1)
         assert starry.float().mean().item() == pytest.approx(pairs.STAR_SHARE, abs=0.05)

@@ -17,8 +17,9 @@ from mergerscope.tracking.runs import training_run
 CHANGES = {
     "target": {"threshold": 0.4, "column": "other"},
     "split": {"seed": 9, "hidden_fraction": 0.2},
+    "flux": {"bin": 2, "stretch": "lupton"},
     "shard": {"crop": 0.7, "size": 48},
-    "views": {"strength": 0.1, "min_field": 0.6},
+    "views": {"strength": 0.1, "min_field": 0.6, "pixel_arcsec": 0.4},
     "encoder": {"depth": 34, "width": 1.0, "embedding_dim": 64},
     "objective": {"temperature": 0.3, "projection_dim": 64, "moco": {"weight": 0.5}, "pairs": {"weight": 0.7}},
     "train": {"epochs": 3, "seed": 4, "batch_size": 64, "images": "references", "patience": 2, "device": "cpu"},

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mergerscope.learn import views
-from mergerscope.learn.views import Placement, draw_placement, photometric, place, random_view
+from mergerscope.learn.pairs import random_view
+from mergerscope.learn.views import Placement, draw_placement, photometric, place
 from mergerscope.params import ViewsParams
 
 

@@ -10,12 +10,12 @@ from mergerscope.search.store import EmbeddingStore
 
 @pytest.fixture
 def images():
-    return np.random.default_rng(0).integers(0, 256, (40, 3, 48, 48), np.uint8)
+    return np.random.default_rng(0).random((40, 3, 48, 48), np.float32)
 
 
 def test_pixels_are_means_over_areas(images):
     small = rgb_pixels(images, side=16).reshape(40, 3, 16, 16)
-    wanted = images.reshape(40, 3, 16, 3, 16, 3).mean(axis=(3, 5)) / 255
+    wanted = images.reshape(40, 3, 16, 3, 16, 3).mean(axis=(3, 5))
     np.testing.assert_allclose(small, wanted, atol=1e-6)
     assert small.dtype == np.float32
 
@@ -23,12 +23,12 @@ def test_pixels_are_means_over_areas(images):
 def test_edges_inside_a_pixel_share_it_out(images):
     large = np.repeat(np.repeat(images, 2, axis=2), 2, axis=3)
     np.testing.assert_allclose(rgb_pixels(images, side=32), rgb_pixels(large, side=32), atol=1e-6)
-    assert rgb_pixels(images).mean() == pytest.approx(images.mean() / 255, abs=1e-6)
+    assert rgb_pixels(images).mean() == pytest.approx(images.mean(), abs=1e-6)
 
 
 def test_small_images_stay_as_they_are(images):
     small = images[:, :, :20, :20]
-    np.testing.assert_allclose(rgb_pixels(small), small.reshape(40, -1) / np.float32(255), atol=1e-6)
+    np.testing.assert_allclose(rgb_pixels(small), small.reshape(40, -1), atol=1e-6)
 
 
 def test_components_are_those_of_sklearn(images):

@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mergerscope.survey.stretch import STRETCHES, Stretch, lupton_rgb
+from mergerscope.errors import ParameterError
+from mergerscope.params import FluxParams
+from mergerscope.survey.stretch import FLUX_STRETCHES, STRETCHES, FluxStretch, Stretch, lupton_rgb
 
 PLAIN = Stretch(("i", "r", "g"), (1.0, 1.0, 1.0), 8.0)
 
@@ -57,3 +61,95 @@ def test_every_survey_shows_old_stars_red_and_the_sky_dark():
     for stretch in STRETCHES.values():
         assert lupton_rgb(np.zeros((3, 2, 2), np.float32), stretch).max() < 40
         assert len(set(stretch.bands)) == 3
+
+
+def test_a_picture_of_a_survey_is_its_flux_stretched():
+    flux = np.random.default_rng(0).normal(0, 0.1, (3, 8, 8)).astype(np.float32)
+    for name, stretch in STRETCHES.items():
+        bands = stretch.bands[::-1]
+        shown = FluxStretch.of(FluxParams(stretch=name), bands, "nanomaggy")(flux[::-1])
+        picture = np.rint(255 * shown).astype(np.uint8).transpose(1, 2, 0)
+        np.testing.assert_array_equal(picture, lupton_rgb(flux, stretch))
+
+
+def test_the_legacy_survey_is_shown_as_its_viewer_shows_it():
+    """Its sdss_rgb with the scales of dr2_rgb, written out anew."""
+    flux = {band: np.random.default_rng(i).normal(0.02, 0.05, (9, 9)) for i, band in enumerate("grz")}
+    planes = [flux[band] * scale + 0.03 for band, scale in (("z", 2.2), ("r", 3.4), ("g", 6.0))]
+    brightness = np.mean([np.maximum(plane, 0) for plane in planes], axis=0) + 1e-9
+    wanted = [np.clip(plane * np.arcsinh(20 * brightness) / np.sqrt(20) / brightness, 0, 1) for plane in planes]
+    images = np.stack([flux[band] for band in "grz"]).astype(np.float32)
+    shown = FluxStretch.of(FluxParams(), ("g", "r", "z"), "nanomaggy")(images)
+    np.testing.assert_allclose(shown, wanted, atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", FLUX_STRETCHES)
+def test_arrays_and_tensors_are_stretched_alike(kind):
+    torch = pytest.importorskip("torch")
+    bands = STRETCHES[kind].bands[::-1] if kind in STRETCHES else ("g", "r", "i", "z")
+    flux = np.random.default_rng(1).normal(0.01, 0.2, (5, len(bands), 12, 10)).astype(np.float32)
+    flux[0, 0, 0, 0] = np.nan
+    before = flux.copy()
+    stretch = FluxStretch.of(FluxParams(stretch=kind), bands, "nanomaggy")
+    shown, tensor = stretch(flux), stretch(torch.from_numpy(flux))
+    assert isinstance(tensor, torch.Tensor)
+    np.testing.assert_allclose(shown, tensor.numpy(), atol=1e-6)
+    np.testing.assert_array_equal(flux, before)
+    assert shown.dtype == np.float32
+    assert shown.shape == (5, len(stretch.shown), 12, 10)
+    assert 0 <= shown.min() <= shown.max() <= 1
+
+
+@given(st.permutations("ugriz"), st.integers(1, 5))
+def test_bands_are_matched_by_name_and_shown_from_red_to_blue(order, count):
+    bands = tuple(order[:count])
+    flux = np.zeros((count, 2, 2), np.float32)
+    for number, band in enumerate(bands):
+        flux[number] = "ugriz".index(band) / 100
+    stretch = FluxStretch.of(FluxParams(stretch="lupton"), bands, "count")
+    shown = stretch(flux)[:, 0, 0]
+    assert list(shown) == sorted(shown, reverse=True)
+    assert set(stretch.shown) == set(bands)
+
+
+def test_each_image_spans_0_to_1_where_the_stretch_is_linear():
+    flux = np.random.default_rng(2).normal(5, 3, (4, 3, 6, 6)).astype(np.float32)
+    shown = FluxStretch.of(FluxParams(stretch="linear"), ("g", "r", "i"), "count")(flux)
+    assert (shown.min(axis=(1, 2, 3)) == 0).all()
+    np.testing.assert_allclose(shown.max(axis=(1, 2, 3)), 1, rtol=1e-6)
+    ordered = flux[:, ::-1].reshape(4, -1)
+    np.testing.assert_array_equal(np.argsort(shown.reshape(4, -1), axis=1), np.argsort(ordered, axis=1))
+    assert FluxStretch("linear", ("g",))(np.full((1, 3, 3), 7, np.float32)).max() == 0
+
+
+def test_factors_and_softening_of_lupton_are_those_of_the_bands():
+    settings = FluxParams(stretch="lupton", softening=5.0, scale=(2.0, 3.0))
+    stretch = FluxStretch.of(settings, ("g", "r"), "count")
+    faint = np.full((2, 1, 1), 1e-4, np.float32)
+    np.testing.assert_allclose(stretch(faint)[:, 0, 0], [3e-4, 2e-4], rtol=1e-3)
+    grey = stretch(np.array([0.3, 0.2], np.float32).reshape(2, 1, 1))
+    np.testing.assert_allclose(grey, np.arcsinh(5 * 0.6) / 5, rtol=1e-5)
+
+
+def test_pixels_summed_two_by_two_are_shown_as_bright_as_before():
+    flux = np.full((3, 2, 2), 0.03, np.float32)
+    one, four = (FluxStretch.of(FluxParams(bin=bin), ("g", "r", "z"), "nanomaggy") for bin in (1, 2))
+    np.testing.assert_allclose(one(flux), four(4 * flux), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("settings", "bands", "unit", "words"), [
+    ({}, ("g", "r", "i"), "nanomaggy", ["z, r, g", "g, r, i", "sdss", "flux.bands"]),
+    ({"stretch": "sdss"}, ("u", "v"), "nanomaggy", ["i, r, g", "u, v", "lupton"]),
+    ({}, ("g", "r", "z"), "count", ["nanomaggies", "'count'", "flux.zero_point"]),
+    ({"stretch": "lupton", "scale": (1.0, 2.0)}, ("g", "r", "z"), "count", ["2 factors", "3 bands", "g, r, z"]),
+])  # fmt: skip
+def test_a_stretch_that_does_not_fit_the_images_says_so(settings, bands, unit, words):
+    with pytest.raises(ParameterError) as refused:
+        FluxStretch.of(FluxParams(**settings), bands, unit)
+    for word in words:
+        assert word in str(refused.value)
+
+
+def test_another_number_of_channels_is_named():
+    with pytest.raises(ValueError, match="2 channels, and there are 3 bands"):
+        FluxStretch("legacy", ("g", "r", "z"))(np.zeros((2, 4, 4), np.float32))

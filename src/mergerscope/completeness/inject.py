@@ -15,8 +15,8 @@ from scipy.ndimage import gaussian_filter
 from mergerscope.completeness.photons import SKY_ELECTRONS, add_photon_noise
 from mergerscope.completeness.point_spread import FWHM, PointSpread
 from mergerscope.completeness.sky import Host, lift_host
-from mergerscope.learn.compose import add_light, match_colour
-from mergerscope.learn.encounters import stretched, tinted
+from mergerscope.learn.compose import add_light, match_colour, stretched
+from mergerscope.learn.encounters import tinted
 from mergerscope.simulate.mergers import BOUND, MOVING, Merger, follow
 from mergerscope.simulate.paint import SHARPEST, paint
 from mergerscope.simulate.plan import Plan, draw_plan

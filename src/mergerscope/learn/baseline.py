@@ -24,6 +24,7 @@ from mergerscope.search.write_store import StoreWriter
 from mergerscope.shards.manifest import MANIFEST_NAME, Manifest, ShardEntry, shard_name
 from mergerscope.shards.reader import read_images, read_shard
 from mergerscope.shards.sample import encode_sample, tar_tail
+from mergerscope.shards.shown import shown, stretch_of
 from mergerscope.survey.catalog_file import Catalog
 from mergerscope.survey.roles import POOL, REFERENCE
 
@@ -98,7 +99,7 @@ def _references_alone(shards_dir: Path, catalog: Catalog, folder: Path) -> Catal
     (folder / shard_name(0)).write_bytes(content)
     entry = ShardEntry(shard_name(0), len(ids), hashlib.sha256(content).hexdigest())
     replace(manifest, catalog_rows=len(ids), shards=(entry,), refused=()).save(folder / MANIFEST_NAME)
-    columns = ("ids", "image", "ra_deg", "dec_deg", "pixel_digest", "vote", "known_merger", "judged", "role")
+    columns = ("ids", "image", "ra_deg", "dec_deg", "pixel_digest", "vote", "known_merger", "judged", "role", "ebv")
     picked: dict[str, Any] = {name: getattr(catalog, name)[rows] for name in columns}
     return replace(catalog, table=catalog.table.take(rows), **picked)
 
@@ -121,9 +122,17 @@ def seed_protocol(params: Params) -> Params:
     return params.model_copy(update={"objective": objective, "train": train})
 
 
-def pixel_embedding(shards_dir: Path, folder: Path, *, description: str = "rgb_pixels") -> EmbeddingStore:
-    """Write the pixels of the survey's images as embeddings (see `mergerscope.search.baselines.rgb_pixels`)."""
-    return _write(shards_dir, folder, description, lambda images: Embedded(rgb_pixels(images), None))
+def pixel_embedding(
+    params: Params, shards_dir: Path, folder: Path, *, description: str = "rgb_pixels"
+) -> EmbeddingStore:
+    """Write the pixels of the survey's images, as they are shown, as embeddings.
+
+    See `mergerscope.search.baselines.rgb_pixels`.
+    """
+    stretch = stretch_of(params, Manifest.load(shards_dir / MANIFEST_NAME))
+    return _write(
+        shards_dir, folder, description, lambda images: Embedded(rgb_pixels(shown(images, stretch)), None)
+    )
 
 
 def _embed(

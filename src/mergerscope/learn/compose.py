@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["add_light", "isolate", "isophotal_radius", "match_colour"]
+__all__ = ["add_light", "central_fade", "isolate", "isophotal_radius", "match_colour", "stretched"]
 
 ISOPHOTE = 0.2
 """Of a galaxy's peak: the level at which its size is measured."""
@@ -31,14 +31,19 @@ def isolate(images: Tensor) -> Tensor:
     The fade keeps the edge of the pasted frame, and the frame's own neighbours, out of the picture: either would
     tell a pair from a single without any look at the galaxies.
     """
-    h, w = images.shape[2:]
-    rim = max(1, h // 16)
+    rim = max(1, images.shape[2] // 16)
     strips = torch.cat([images[:, :, :rim].flatten(2), images[:, :, -rim:].flatten(2)], 2)
     sky = strips.median(2).values[:, :, None, None]
+    return (images - sky).clamp_(0, 1).mul_(central_fade(images))
+
+
+def central_fade(images: Tensor) -> Tensor:
+    """Return weights (H, W), 1 in the middle, falling smoothly to 0 before the edge of images (B, C, H, W)."""
+    h, w = images.shape[2:]
     y = torch.linspace(-1, 1, h, device=images.device)[:, None]
     x = torch.linspace(-1, 1, w, device=images.device)[None, :]
     fade = ((0.95 - torch.hypot(x, y)) / 0.35).clamp(0, 1)
-    return (images - sky).clamp_(0, 1).mul_(fade * fade * (3 - 2 * fade))
+    return fade * fade * (3 - 2 * fade)
 
 
 def isophotal_radius(isolated: Tensor) -> Tensor:
@@ -55,3 +60,10 @@ def match_colour(images: Tensor, colour_of: Tensor, chosen: Tensor) -> Tensor:
     # A nearly black channel has no colour to speak of; without bounds it would blow up noise.
     factor = torch.where(chosen[:, None], factor.clamp(0.3, 3.0), torch.ones_like(factor))
     return images * factor[:, :, None, None]
+
+
+def stretched(light: Tensor, depth: Tensor) -> Tensor:
+    """Return light (B, C, H, W) of peak about 1 under an asinh stretch of its brightness, colours kept."""
+    brightness = light.mean(1, keepdim=True).clamp_min(1e-6)
+    bend = depth[:, None, None, None]
+    return light * (torch.asinh(bend * brightness) / torch.asinh(bend) / brightness)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mergerscope.learn.device import autocast
 from mergerscope.learn.encoder import Encoder
+from mergerscope.shards.sample import Pixels
 
 __all__ = ["Embedded", "embed_images", "orientations", "pool_images", "reduce_features"]
 
@@ -28,14 +29,14 @@ class Embedded:
 
 def embed_images(
     encoder: Encoder,
-    images: npt.NDArray[np.uint8],
+    images: Pixels,
     *,
     views: int,
     batch_size: int,
     device: torch.device | str = "cpu",
     advance: Callable[[int], object] | None = None,
 ) -> Embedded:
-    """Embed images (N, C, H, W), averaged over ``views`` (1 or 8) rotations and flips.
+    """Embed images (N, C, H, W) as the shards hold them, averaged over ``views`` (1 or 8) rotations and flips.
 
     ``advance`` is called with the number of galaxies of each finished batch.
     """
@@ -55,7 +56,7 @@ def reduce_features(
 
 def pool_images(
     encoder: Encoder,
-    images: npt.NDArray[np.uint8],
+    images: Pixels,
     *,
     views: int,
     batch_size: int,
@@ -70,7 +71,7 @@ def pool_images(
     logits = torch.empty(len(images)) if encoder.has_pairs_head else None
     with torch.inference_mode(), autocast(device):
         for start in range(0, len(images), batch_size):
-            batch = torch.from_numpy(images[start : start + batch_size]).to(device)
+            batch = encoder.prepare(torch.from_numpy(images[start : start + batch_size]).to(device))
             rows = slice(start, start + len(batch))
             pooled = torch.zeros(len(batch), encoder.config.feature_dim, device=device)
             logit = torch.zeros(len(batch), device=device)

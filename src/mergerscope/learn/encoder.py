@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.learn.resnet import ResNet, stage_channels
+from mergerscope.survey.stretch import FLUX_STRETCHES, FluxStretch
 
 __all__ = ["Encoder", "EncoderConfig", "build_encoder", "load_encoder", "save_encoder"]
 
@@ -30,8 +31,21 @@ class EncoderConfig:
     embedding_dim: int
     pooling: str
     channels: int
+    """Of the images, as the shards hold them."""
     image_size: int
     pairs_head: bool
+    flux: FluxStretch | None = None
+    """How float32 flux becomes what the network sees; None for uint8 pictures."""
+
+    @property
+    def dtype(self) -> str:
+        """Of the images: ``uint8`` or ``float32``."""
+        return "uint8" if self.flux is None else "float32"
+
+    @property
+    def seen_channels(self) -> int:
+        """Channels that the network sees: of flux those that its stretch shows, else all."""
+        return self.channels if self.flux is None else len(self.flux.shown)
 
     @property
     def trunk_dim(self) -> int:
@@ -72,9 +86,9 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.trunk = ResNet(config.depth, config.width, config.channels)
-        self.register_buffer("pixel_mean", torch.zeros(config.channels))
-        self.register_buffer("pixel_std", torch.ones(config.channels))
+        self.trunk = ResNet(config.depth, config.width, config.seen_channels)
+        self.register_buffer("pixel_mean", torch.zeros(config.seen_channels))
+        self.register_buffer("pixel_std", torch.ones(config.seen_channels))
         self.linear: nn.Module = nn.Identity()
         if config.pooling == "stages":
             self.register_buffer("feature_mean", torch.zeros(config.feature_dim))
@@ -90,10 +104,19 @@ class Encoder(nn.Module):
         """Whether the encoder was trained to tell synthetic pairs from singles, and keeps that head."""
         return self.config.pairs_head
 
-    def stages(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the four stages' maps of images (B, C, H, W): uint8 in 0...255, or float in 0...1."""
-        x = images.to(self.pixel_mean.dtype) / 255 if images.dtype == torch.uint8 else images
-        x = (x - self.pixel_mean[:, None, None]) / self.pixel_std[:, None, None]
+    def prepare(self, images: Tensor) -> Tensor:
+        """Bring images (B, C, H, W) as the shards hold them, uint8 or float32 flux, to what the network sees: 0...1.
+
+        A network for pictures also takes float that is in 0...1 already.
+        """
+        if self.config.flux is not None:
+            shown: Tensor = self.config.flux(images)
+            return shown
+        return images.to(self.pixel_mean.dtype) / 255 if images.dtype == torch.uint8 else images
+
+    def stages(self, prepared: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the four stages' maps of images (B, C, H, W) in 0...1 (see `prepare`)."""
+        x = (prepared - self.pixel_mean[:, None, None]) / self.pixel_std[:, None, None]
         maps: tuple[Tensor, Tensor, Tensor, Tensor] = self.trunk(x.contiguous(memory_format=torch.channels_last))
         return maps
 
@@ -127,12 +150,12 @@ class Encoder(nn.Module):
         return logit.squeeze(1).float()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return embeddings (B, D), float32, of images (B, C, H, W), uint8 in 0...255 or float in 0...1."""
-        return self.reduce(self.pool(self.stages(images)))
+        """Return embeddings (B, D), float32, of images (B, C, H, W) as `prepare` takes them."""
+        return self.reduce(self.pool(self.stages(self.prepare(images))))
 
     def pairs_logit(self, images: Tensor) -> Tensor:
         """Return (B,) log-odds that an image shows two galaxies; needs `has_pairs_head`."""
-        return self.pairs_logit_of(self.stages(images))
+        return self.pairs_logit_of(self.stages(self.prepare(images)))
 
 
 def build_encoder(config: EncoderConfig, seed: int) -> Encoder:
@@ -151,7 +174,7 @@ def save_encoder(encoder: Encoder, weights: Path, config: Path) -> None:
     save_file(state, fresh)
     fresh.replace(weights)
     fresh = config.with_name(config.name + ".new")
-    fresh.write_text(json.dumps(asdict(encoder.config), indent=2) + "\n", encoding="utf-8")
+    fresh.write_text(json.dumps(_fields(encoder.config), indent=2) + "\n", encoding="utf-8")
     fresh.replace(config)
 
 
@@ -167,9 +190,35 @@ def load_encoder(weights: Path, config: Path) -> Encoder:
             raise MissingInputError(path, "train")
     try:
         fields: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
-        encoder = Encoder(EncoderConfig(**fields))
+        encoder = Encoder(_config(fields))
         encoder.load_state_dict(load_file(weights))
     except (ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ContractError(f"{weights} does not fit {config}: {reason}. Train anew: mergerscope train") from error
     return encoder.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
+
+
+def _fields(config: EncoderConfig) -> dict[str, Any]:
+    fields = asdict(config)
+    # What a network for pictures is written down as does not tell of flux, and is known by its digest.
+    if config.flux is None:
+        del fields["flux"]
+    else:
+        flux = fields["flux"]
+        fields["flux"] = {"dtype": config.dtype, "stretch": flux.pop("kind"), **flux}
+    return fields
+
+
+def _config(fields: dict[str, Any]) -> EncoderConfig:
+    flux = fields.pop("flux", None)
+    if flux is None:
+        return EncoderConfig(**fields)
+    dtype, kind = flux.pop("dtype"), flux.pop("stretch")
+    if dtype != "float32" or kind not in FLUX_STRETCHES:
+        raise ValueError(f"images of {dtype} under the stretch {kind!r}")
+    # what a stretch needs is checked where it is made from the parameters; this is a file
+    lists: dict[str, Any] = {name: tuple(flux.pop(name)) for name in ("bands", "scale")}
+    config = EncoderConfig(**fields, flux=FluxStretch(kind, **flux, **lists))
+    if config.flux is None or len(config.flux.bands) != config.channels or not config.flux.fits:
+        raise ValueError(f"{config.channels} channels, and flux that does not fit them: {flux | lists}")
+    return config

@@ -4,7 +4,7 @@ A galaxy laid over another has no tides: what gravity pulls out of two discs, ta
 pair of undisturbed galaxies. So a share of the positives is an encounter of `mergerscope.simulate` in the place of the
 image's own galaxy: on its sky, of its size, brightness and mean colour. No label is used.
 
-Shapes: B galaxies, C channels, H x W pixels. Images are float in 0...1.
+Shapes: B galaxies, C channels, H x W pixels. Images are what a canvas holds: pictures in 0...1, or linear flux.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Generator, Tensor
 
-from mergerscope.learn.compose import add_light, isolate, match_colour
+from mergerscope.learn.canvas import PICTURE, Canvas
+from mergerscope.learn.compose import match_colour
 from mergerscope.learn.views import draw_placement, place, uniform
 from mergerscope.params import ViewsParams
 from mergerscope.progress import progress
@@ -24,7 +25,7 @@ from mergerscope.simulate.mergers import Merger, follow
 from mergerscope.simulate.paint import paint
 from mergerscope.simulate.plan import draw_plan
 
-__all__ = ["encounter_bank", "make_encounters", "stretched", "tinted"]
+__all__ = ["encounter_bank", "make_encounters", "tinted"]
 
 BANK = 128
 """Encounters to draw from; each is seen turned, mirrored, scaled and coloured anew every time."""
@@ -74,13 +75,16 @@ def encounter_bank(size: int, seed: int, count: int = BANK) -> Tensor:
     return torch.stack(painted)
 
 
-def make_encounters(images: Tensor, bank: Tensor, views: ViewsParams, generator: Generator | None = None) -> Tensor:
+def make_encounters(
+    images: Tensor, bank: Tensor, views: ViewsParams, generator: Generator | None = None, canvas: Canvas = PICTURE
+) -> Tensor:
     """Return images (B, C, H, W) with an encounter of the ``bank`` in the place of each one's own galaxy."""
     b, c = images.shape[:2]
-    host = isolate(images)
+    host = canvas.isolate(images)
     chosen = torch.randint(len(bank), (b,), device=images.device, generator=generator)
     light = tinted(bank[chosen], c)
-    light = match_colour(stretched(light, uniform(*DEPTH, b, images, generator)), host, torch.ones_like(chosen) > 0)
+    light = canvas.encounter(light, uniform(*DEPTH, b, images, generator))
+    light = match_colour(light, host, torch.ones_like(chosen) > 0)
     # Bounded, for a picture without a galaxy has no size.
     size = (_effective_radius(host) / _effective_radius(light)).clamp(0.2, 3.0)
     placement = draw_placement(images, views, generator)
@@ -89,7 +93,7 @@ def make_encounters(images: Tensor, bank: Tensor, views: ViewsParams, generator:
     light *= brightness[:, None, None, None]
     # What is left of the host is its sky and its neighbours.
     sky = place(images - host, draw_placement(images, views, generator))
-    return add_light(sky, light.clamp_(0, 1))
+    return canvas.add(sky, light.clamp_(*canvas.limits))
 
 
 def _shows(merger: Merger, half_field_kpc: float) -> bool:
@@ -113,10 +117,3 @@ def tinted(populations: Tensor, channels: int) -> Tensor:
     old, young = populations.unbind(1)
     tint = torch.linspace(TINT, -TINT, channels, device=populations.device)[None, :, None, None]
     return old[:, None] * (1 + tint) + young[:, None] * (1 - tint)
-
-
-def stretched(light: Tensor, depth: Tensor) -> Tensor:
-    """Return light (B, C, H, W) of peak about 1 under an asinh stretch of its brightness, colours kept."""
-    brightness = light.mean(1, keepdim=True).clamp_min(1e-6)
-    bend = depth[:, None, None, None]
-    return light * (torch.asinh(bend * brightness) / torch.asinh(bend) / brightness)

@@ -18,9 +18,11 @@ import torch
 
 from mergerscope.errors import ContractError
 from mergerscope.learn.callbacks import EpochMonitor, OnEpoch
+from mergerscope.learn.canvas import Canvas
 from mergerscope.learn.device import pick_device
 from mergerscope.learn.encoder import Encoder, EncoderConfig, build_encoder
 from mergerscope.learn.encounters import encounter_bank
+from mergerscope.learn.make_canvas import make_canvas
 from mergerscope.learn.module import EncoderModule, make_view
 from mergerscope.learn.monitoring import RANKER, MonitorSet, scores
 from mergerscope.learn.resume_key import training_key
@@ -31,8 +33,10 @@ from mergerscope.search.validation import Validation
 from mergerscope.shards.loader import EpochLoader, steps_per_epoch, training_loader
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_shard
+from mergerscope.shards.shown import shown, stretch_of
 from mergerscope.survey.catalog_file import Catalog
 from mergerscope.survey.roles import REFERENCE
+from mergerscope.survey.stretch import FluxStretch
 
 __all__ = ["FitResult", "encoder_config", "fit", "fresh_encoder"]
 
@@ -64,13 +68,14 @@ def encoder_config(params: Params, manifest: Manifest) -> EncoderConfig:
     return EncoderConfig(
         depth=params.encoder.depth, width=params.encoder.width, embedding_dim=params.encoder.embedding_dim,
         pooling=params.embed.pooling, channels=channels, image_size=width, pairs_head=params.objective.pairs.weight > 0,
+        flux=stretch_of(params, manifest),
     )  # fmt: skip
 
 
 def fresh_encoder(params: Params, shards_dir: Path, manifest: Manifest) -> Encoder:
     """Return an untrained encoder that knows the mean and spread of the survey's pixels."""
     encoder = build_encoder(encoder_config(params, manifest), params.train.seed)
-    images = read_shard(shards_dir, manifest.shards[0].name).images[:STATISTICS_IMAGES].astype(np.float32) / 255
+    images = shown(read_shard(shards_dir, manifest.shards[0].name).images[:STATISTICS_IMAGES], encoder.config.flux)
     encoder.pixel_mean.copy_(torch.from_numpy(images.mean((0, 2, 3))))
     encoder.pixel_std.copy_(torch.from_numpy(images.std((0, 2, 3))).clamp_min(1e-3))
     return encoder
@@ -115,7 +120,8 @@ def fit(
     monitors = MonitorSet(params, shards_dir, manifest, catalog, judge_by)
     encoder = fresh_encoder(params, shards_dir, manifest)
     bank = _bank(params, manifest)
-    module = EncoderModule(encoder, params, images, steps_per_epoch(images, batch_size), bank)
+    canvas = make_canvas(params, shards_dir, manifest, catalog)
+    module = EncoderModule(encoder, params, images, steps_per_epoch(images, batch_size), bank, canvas)
     points = None if scratch is None else _resume_points(scratch, training_key(params, manifest, catalog))
 
     def loader(epoch: int) -> EpochLoader:
@@ -132,7 +138,7 @@ def fit(
     found = monitors.examine(encoder, device)
     validation = _validation(params, shards_dir, manifest, monitors, found, device)
     fold_recalls = tuple(fold["recall_at_k"] for fold in found.per_fold)
-    samples = _samples(params, monitors, bank)
+    samples = _samples(params, monitors, bank, canvas, encoder.config.flux)
     if points is not None:
         shutil.rmtree(points, ignore_errors=True)
     return FitResult(encoder.cpu().eval(), images, monitor.history, samples, validation, fold_recalls)
@@ -198,19 +204,24 @@ def _validation(
     }
 
 
-def _samples(params: Params, monitors: MonitorSet, bank: torch.Tensor | None) -> dict[str, npt.NDArray[np.uint8]]:
+def _samples(
+    params: Params, monitors: MonitorSet, bank: torch.Tensor | None, canvas: Canvas, flux: FluxStretch | None
+) -> dict[str, npt.NDArray[np.uint8]]:
     """Draw views of some galaxies just as training does."""
     generator = torch.Generator().manual_seed(params.train.seed)
     # At random: neighbours in the catalogue often come from one corner of a survey.
     chosen = torch.randperm(len(monitors.images), generator=generator)[:SAMPLE_GALAXIES]
-    originals = torch.from_numpy(monitors.images[chosen.numpy()]).float() / 255
+    images = monitors.images[chosen.numpy()]
+    originals = torch.from_numpy(shown(images, flux))
+    ids = monitors.ids[chosen.numpy()].tolist()
+    light, canvas = canvas.begin(torch.from_numpy(images), ids, params.views.strength, generator)
 
     def pixels(x: torch.Tensor) -> npt.NDArray[np.uint8]:
         return (x * 255).round().to(torch.uint8).numpy()
 
-    drawn = [make_view("view", originals, params, generator) for _ in range(5)]
+    drawn = [make_view("view", light, params, generator, canvas=canvas) for _ in range(5)]
     samples = {"views": pixels(torch.stack([originals, *drawn], 1))}
     if params.objective.pairs.weight > 0:
-        samples["pairs_positive"] = pixels(make_view("pair", originals, params, generator, bank))
-        samples["pairs_negative"] = pixels(make_view("single", originals, params, generator))
+        samples["pairs_positive"] = pixels(make_view("pair", light, params, generator, bank, canvas))
+        samples["pairs_negative"] = pixels(make_view("single", light, params, generator, canvas=canvas))
     return samples

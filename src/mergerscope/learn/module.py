@@ -11,10 +11,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Generator, Tensor, nn
 
+from mergerscope.learn.canvas import PICTURE, Canvas
 from mergerscope.learn.encoder import Encoder
-from mergerscope.learn.pairs import make_pairs, make_singles
+from mergerscope.learn.pairs import make_pairs, make_singles, random_view
 from mergerscope.learn.terms import make_terms
-from mergerscope.learn.views import random_view
 from mergerscope.params import Params
 
 __all__ = ["EncoderModule", "make_view"]
@@ -24,22 +24,33 @@ CHUNK = 32
 
 
 def make_view(
-    name: str, images: Tensor, params: Params, generator: Generator | None = None, bank: Tensor | None = None
+    name: str, light: Tensor, params: Params, generator: Generator | None = None, bank: Tensor | None = None,
+    canvas: Canvas = PICTURE,
 ) -> Tensor:
-    """Return the view ``pair``, ``single`` or ``view`` (see `mergerscope.learn.terms`) of images (B, C, H, W).
+    """Return the view ``pair``, ``single`` or ``view`` (see `mergerscope.learn.terms`) of light (B, C, H, W).
 
-    ``bank`` holds encounters for the pairs, where they take part.
+    Args:
+        name: of the view.
+        light: of the galaxies, as ``canvas.begin`` gives it.
+        params: all parameters.
+        generator: of random numbers.
+        bank: encounters for the pairs, where they take part.
+        canvas: of these galaxies.
+
+    Returns:
+        Images (B, C, H, W) in 0...1.
     """
-    pairs = params.objective.pairs
-    makers: Mapping[str, Callable[[Tensor], Tensor]] = {
-        "pair": lambda x: make_pairs(x, pairs, params.views, generator, bank),
-        "single": lambda x: (
-            make_singles(x, params.views, generator) if pairs.weight > 0 else random_view(x, params.views, generator)
+    pairs, views = params.objective.pairs, params.views
+    makers: Mapping[str, Callable[[Tensor, Canvas], Tensor]] = {
+        "pair": lambda x, on: make_pairs(x, pairs, views, generator, bank, on),
+        "single": lambda x, on: (
+            make_singles(x, views, generator, on) if pairs.weight > 0 else random_view(x, views, generator, on)
         ),
-        "view": lambda x: random_view(x, params.views, generator),
+        "view": lambda x, on: random_view(x, views, generator, on),
     }
-    chunk = CHUNK if images.device.type == "cpu" else len(images)
-    return torch.cat([makers[name](part) for part in torch.split(images, chunk)])
+    chunk = CHUNK if light.device.type == "cpu" else len(light)
+    parts = zip(torch.split(light, chunk), canvas.split(len(light), chunk), strict=True)
+    return torch.cat([makers[name](part, on) for part, on in parts])
 
 
 class EncoderModule(pl.LightningModule):
@@ -48,13 +59,15 @@ class EncoderModule(pl.LightningModule):
     bank: Tensor | None
 
     def __init__(
-        self, encoder: Encoder, params: Params, images: int, steps_per_epoch: int, bank: Tensor | None = None
+        self, encoder: Encoder, params: Params, images: int, steps_per_epoch: int, bank: Tensor | None = None,
+        canvas: Canvas = PICTURE,
     ) -> None:
         super().__init__()
         # Made again from the seed, so no part of a checkpoint.
         self.register_buffer("bank", bank, persistent=False)
         self.encoder = encoder
         self.params = params
+        self.canvas = canvas
         self.terms = make_terms(encoder, params.objective, images)
         # A plain dict says that they are terms; this one makes their weights a part of the module.
         self.registered_terms = nn.ModuleDict(self.terms)
@@ -70,10 +83,14 @@ class EncoderModule(pl.LightningModule):
         self._sums = defaultdict(lambda: torch.zeros((), device=self.device))
 
     def training_step(self, batch: tuple[list[str], Tensor], batch_index: int) -> Tensor:
-        """Return the loss of one batch of uint8 images (B, C, H, W)."""
-        images = batch[1].float() / 255
+        """Return the loss of one batch of images (B, C, H, W) as the shards hold them."""
+        ids, images = batch
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            views = {name: make_view(name, images, self.params, self.generator, self.bank) for name in self.view_names}
+            light, canvas = self.canvas.begin(images, ids, self.params.views.strength, self.generator)
+            views = {
+                name: make_view(name, light, self.params, self.generator, self.bank, canvas)
+                for name in self.view_names
+            }
         # One pass over all views, so that batch normalisation sees pairs and singles mixed: in separate passes
         # their statistics alone would tell them apart.
         maps = self.encoder.stages(torch.cat(list(views.values())))

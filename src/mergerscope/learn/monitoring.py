@@ -23,6 +23,7 @@ from mergerscope.search.store import EmbeddingStore
 from mergerscope.search.validation import Validation, validate
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_images
+from mergerscope.shards.sample import Pixels
 from mergerscope.survey.catalog_file import Catalog
 
 __all__ = ["RANKER", "MonitorSet", "scores"]
@@ -59,12 +60,12 @@ class MonitorSet:
         examined = Examination.of(params, manifest, catalog)
         self.ids, self.references, self.pool = examined.ids, examined.references, examined.pool
         self.pictures, self.judged_on = examined.pictures, examined.judged_on
-        self.images: npt.NDArray[np.uint8] = read_images(shards_dir, manifest, self.ids.tolist())
+        self.images: Pixels = read_images(shards_dir, manifest, self.ids.tolist())
 
     def epoch(self, encoder: Encoder, device: torch.device) -> dict[str, float]:
         """Return the monitors of one epoch: geometry from single views, validation from `EPOCH_VIEWS` at most."""
         probes = self.images[:PROBES]
-        turned = np.ascontiguousarray(np.rot90(probes, axes=(2, 3)))
+        turned: Any = np.ascontiguousarray(np.rot90(probes, axes=(2, 3)))
         features, other = (
             pool_images(encoder, images, views=1, batch_size=self.batch_size, device=device)[0]
             for images in (probes, turned)

@@ -7,7 +7,8 @@ learns to tell them apart, and with it what two galaxies on top of each other lo
 Distances are measured in the two galaxies' own sizes, not in fields of view: what makes a merger is overlap, and
 surveys cut their cutouts in many ways.
 
-Shapes: B galaxies, C channels, H x W pixels. Images are float in 0...1.
+Shapes: B galaxies, C channels, H x W pixels. Images are what a canvas holds, pictures in 0...1 or linear flux; what
+comes out is in 0...1.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
-from mergerscope.learn.compose import add_light, isolate, isophotal_radius, match_colour
+from mergerscope.learn.canvas import PICTURE, Canvas
+from mergerscope.learn.compose import match_colour
 from mergerscope.learn.encounters import make_encounters
-from mergerscope.learn.stars import draw_stars
-from mergerscope.learn.views import Placement, draw_placement, photometric, place, uniform
+from mergerscope.learn.views import Placement, draw_placement, place, uniform
 from mergerscope.params import PairsParams, ViewsParams
 
-__all__ = ["make_pairs", "make_singles"]
+__all__ = ["make_pairs", "make_singles", "random_view"]
 
 TWIN_SHARE = 0.3
 """Share of the second galaxies that are the first itself, turned: equal in size and colour."""
@@ -43,38 +44,48 @@ FARTHEST = 0.85
 
 def make_pairs(
     images: Tensor, pairs: PairsParams, views: ViewsParams, generator: Generator | None = None,
-    bank: Tensor | None = None,
+    bank: Tensor | None = None, canvas: Canvas = PICTURE,
 ) -> Tensor:
     """Return a synthetic merger for each of images (B, C, H, W).
 
     It is the galaxy itself with the next one of the batch, or its own twin, laid over it. Where a ``bank`` of
     encounters is given (see `mergerscope.learn.encounters`), a share `pairs.encounters` is one of these instead.
     """
-    both = _beside(images, pairs.separation, pairs.size_ratio, pairs.flux_ratio, views, generator, clear=False)
+    both = _beside(images, pairs.separation, pairs.size_ratio, pairs.flux_ratio, views, generator, canvas, clear=False)
     if bank is not None:
         tidal = torch.nonzero(uniform(0, 1, len(images), images, generator) < pairs.encounters).squeeze(1)
-        both[tidal] = make_encounters(images[tidal], bank, views, generator)
+        both[tidal] = make_encounters(images[tidal], bank, views, generator, canvas)
     # Stars fall on mergers as often as on singles: else a star would be a mark of the singles.
-    return photometric(_with_stars(both, generator), views.strength, generator)
+    return canvas.finish(_with_stars(both, generator, canvas), views.strength, generator)
 
 
-def make_singles(images: Tensor, views: ViewsParams, generator: Generator | None = None) -> Tensor:
+def make_singles(
+    images: Tensor, views: ViewsParams, generator: Generator | None = None, canvas: Canvas = PICTURE
+) -> Tensor:
     """Return a view of each of images (B, C, H, W) that is no merger: alone, or beside an impostor."""
     first = place(images, draw_placement(images, views, generator))
     near = torch.nonzero(uniform(0, 1, len(images), images, generator) < NEIGHBOUR_SHARE).squeeze(1)
     if len(near) > 1:
         first[near] = _beside(
-            images[near], NEIGHBOUR_SEPARATION, NEIGHBOUR_SIZE, NEIGHBOUR_FLUX, views, generator, clear=True
+            images[near], NEIGHBOUR_SEPARATION, NEIGHBOUR_SIZE, NEIGHBOUR_FLUX, views, generator, canvas, clear=True
         )
-    return photometric(_with_stars(first, generator), views.strength, generator)
+    return canvas.finish(_with_stars(first, generator, canvas), views.strength, generator)
 
 
-def _with_stars(images: Tensor, generator: Generator | None) -> Tensor:
+def random_view(
+    images: Tensor, views: ViewsParams, generator: Generator | None = None, canvas: Canvas = PICTURE
+) -> Tensor:
+    """Return one random view of each of images (B, C, H, W), with nothing added."""
+    return canvas.finish(place(images, draw_placement(images, views, generator)), views.strength, generator)
+
+
+def _with_stars(images: Tensor, generator: Generator | None, canvas: Canvas) -> Tensor:
     """Put a foreground star on a share of images (B, C, H, W), in place."""
     starry = torch.nonzero(uniform(0, 1, len(images), images, generator) < STAR_SHARE).squeeze(1)
     if len(starry):
         chosen = images[starry]
-        images[starry] = add_light(chosen, draw_stars(chosen, isophotal_radius(isolate(chosen)), generator))
+        radius = canvas.radius(canvas.isolate(chosen))
+        images[starry] = canvas.add(chosen, canvas.stars(chosen, radius, generator))
     return images
 
 
@@ -85,6 +96,7 @@ def _beside(
     flux: tuple[float, float],
     views: ViewsParams,
     generator: Generator | None,
+    canvas: Canvas,
     *,
     clear: bool,
 ) -> Tensor:
@@ -94,13 +106,13 @@ def _beside(
     even the least separation is too far out, there is none: moved in, it would be a merger with the wrong label.
     """
     b = len(images)
-    alone = isolate(images)
+    alone = canvas.isolate(images)
     twin = uniform(0, 1, b, images, generator) < TWIN_SHARE
     partner = torch.where(twin[:, None, None, None], alone, alone.roll(1, 0))
     partner = match_colour(partner, alone, uniform(0, 1, b, images, generator) < COLOUR_SHARE)
     first = draw_placement(images, views, generator)
     scale = uniform(*size, b, images, generator)
-    reach = isophotal_radius(alone) * first.scale + isophotal_radius(partner) * scale
+    reach = canvas.radius(alone) * first.scale + canvas.radius(partner) * scale
     room = separation[0] * reach <= FARTHEST if clear else torch.ones_like(twin)
     offset = (uniform(*separation, b, images, generator) * reach).clamp(max=FARTHEST)
     direction = uniform(-math.pi, math.pi, b, images, generator)
@@ -111,4 +123,4 @@ def _beside(
         shift_y=first.shift_y + offset * torch.sin(direction),
     )
     light = place(partner, second) * (room * uniform(*flux, b, images, generator))[:, None, None, None]
-    return add_light(place(images, first), light)
+    return canvas.add(place(images, first), light)

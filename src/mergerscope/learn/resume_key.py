@@ -25,8 +25,8 @@ def training_key(params: Params, manifest: Manifest, catalog: Catalog) -> str:
         catalog: its roles, votes and equal pixels say what is trained on, and by what an early stop is judged.
     """
     blocks = params.model_dump(mode="json", include={
-        "target": True, "split": True, "shard": {"crop", "size"}, "views": True, "encoder": True, "objective": True,
-        "train": True, "embed": True, "rank": {"folds"},
+        "target": True, "split": True, "flux": {"bin", "stretch", "softening", "scale"}, "shard": {"crop", "size"},
+        "views": True, "encoder": True, "objective": True, "train": True, "embed": True, "rank": {"folds"},
     })  # fmt: skip
     shards = [shard.sha256 for shard in manifest.shards]
     digest = hashlib.sha256(json.dumps([blocks, shards], sort_keys=True).encode())

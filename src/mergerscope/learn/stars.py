@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from mergerscope.learn.views import uniform
 
-__all__ = ["draw_stars"]
+__all__ = ["draw_stars", "star_light"]
 
 WIDTH = (0.03, 0.15)
 """Moffat width in half fields: of a point source in ground-based seeing, wide where a small galaxy fills the field."""
@@ -22,7 +22,13 @@ NEAR_SHARE = 0.5
 
 
 def draw_stars(images: Tensor, galaxy_radius: Tensor, generator: Generator | None = None) -> Tensor:
-    """Return a field like images (B, C, H, W), in 0...1, with one star each.
+    """Return a field like images (B, C, H, W), in 0...1, with one star each; see `star_light`."""
+    light = star_light(images, galaxy_radius, generator)
+    return light.div_(1 + light)
+
+
+def star_light(images: Tensor, galaxy_radius: Tensor, generator: Generator | None = None) -> Tensor:
+    """Return the light of one star each in a field like images (B, C, H, W), in units of white before saturation.
 
     The profile is Moffat's (1969, A&A 3, 455) with beta = 3. ``galaxy_radius`` (B,), in half fields, says where
     a star touches the central galaxy.
@@ -41,5 +47,4 @@ def draw_stars(images: Tensor, galaxy_radius: Tensor, generator: Generator | Non
     # Along one axis, red to blue, as temperatures go: no star is green or purple.
     ramp = torch.linspace(1, -1, c, device=images.device)[None, :, None, None]
     colour = torch.exp(COLOUR * ramp * torch.randn(b, 1, 1, 1, device=images.device, generator=generator))
-    light = peak * colour * profile[:, None]
-    return light.div_(1 + light)
+    return peak * colour * profile[:, None]

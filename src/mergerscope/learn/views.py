@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from mergerscope.params import ViewsParams
 
-__all__ = ["Placement", "draw_placement", "photometric", "place", "random_view", "uniform"]
+__all__ = ["Placement", "draw_placement", "photometric", "place", "uniform"]
 
 # The full range of each augmentation, reached at strength 1.
 SHIFT = 0.06
@@ -101,11 +101,6 @@ def photometric(images: Tensor, strength: float, generator: Generator | None = N
     noise *= uniform(0, strength * NOISE, b, images, generator)[:, None, None, None]
     noise += strength * SKY * normal(b, 1, 1, 1)
     return images.add_(noise).clamp_(0, 1)
-
-
-def random_view(images: Tensor, views: ViewsParams, generator: Generator | None = None) -> Tensor:
-    """Return one random view of each of images (B, C, H, W)."""
-    return photometric(place(images, draw_placement(images, views, generator)), views.strength, generator)
 
 
 def _centres(count: int, like: Tensor) -> Tensor:

@@ -56,6 +56,12 @@ class FluxParams(Block):
     """AB magnitude of one count where the file does not say; null keeps counts."""
     bin: Annotated[int, Field(ge=1, le=2)] = 1
     """2 sums squares of 2 x 2 pixels before anything else is done; 1 leaves the pixels as they are."""
+    stretch: Literal["legacy", "sdss", "hsc", "lupton", "linear"] = "legacy"
+    """How flux becomes 0...1 for the network and for pictures: as a survey shows its own bands, by `softening` and `scale`, or each image from its faintest to its brightest pixel."""  # noqa: E501
+    softening: Annotated[float, Field(gt=0)] = 8.0
+    """The Q of `lupton`: below 1 / Q of white the mapping is linear, above it logarithmic."""
+    scale: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False, min_length=1)] = (1.0,)
+    """Of `lupton`: what the flux of each band is multiplied by, where 1 is white; one number for all of them, or one each."""  # noqa: E501
 
 
 class ShardParams(Block):

@@ -76,7 +76,7 @@ def _facts(inputs: Inputs) -> dict[str, Any]:
         "settings": settings_text(params),
         "survey_root": params.survey.root,
         "registered": f"{inputs.receipt['name']}@{inputs.receipt['alias']}",
-        "input_words": f"uint8, shape (n, {', '.join(str(side) for side in inputs.manifest.image_shape)})",
+        "input_words": inputs.input_words,
     }
 
 

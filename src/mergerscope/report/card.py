@@ -30,7 +30,7 @@ def model_card(inputs: Inputs) -> str:
         "network": f"ResNet-{params.encoder.depth} of {params.encoder.width:g} times the published width",
         "dim": inputs.store.dim,
         "shape": " x ".join(str(side) for side in manifest.image_shape),
-        "input_words": f"uint8, shape (n, {', '.join(str(side) for side in manifest.image_shape)})",
+        "input_words": inputs.input_words,
         "crop": manifest.crop,
         "galaxies": inputs.store.size,
         "known": int(inputs.known.sum()),

@@ -16,7 +16,6 @@ from mergerscope.errors import MissingExtraError
 from mergerscope.report.images import thumbnail
 from mergerscope.report.inputs import Inputs
 from mergerscope.report.style import NIGHT, new_figure, save_png
-from mergerscope.shards.reader import read_images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -146,7 +145,7 @@ def _pictures(axes: Axes, inputs: Inputs, where: EmbeddingMap) -> None:
             taken.add(key)
             chosen.append(i)
     ids = inputs.store.ids[where.rows[chosen]].tolist()
-    for i, image in zip(chosen, read_images(inputs.paths.shards, inputs.manifest, ids), strict=True):
+    for i, image in zip(chosen, inputs.pictures(ids), strict=True):
         picture = OffsetImage(thumbnail(image, PICTURE_SIDE), zoom=32 / PICTURE_SIDE, resample=True)
         frame = {"edgecolor": "white" if inputs.known[where.rows[i]] else NIGHT["unknown"], "lw": 0.8}
         axes.add_artist(AnnotationBbox(picture, tuple(where.places[i]), pad=0, bboxprops=frame))

@@ -12,7 +12,6 @@ import numpy as np
 from mergerscope.report.images import data_uri, png_bytes, thumbnail
 from mergerscope.report.inputs import Inputs
 from mergerscope.report.words import decimal
-from mergerscope.shards.reader import read_images
 
 __all__ = ["DEEP_RANK", "Card", "Gallery", "candidate_gallery", "deep_start", "gallery", "reference_gallery"]
 
@@ -63,7 +62,7 @@ def gallery(inputs: Inputs, ids: Sequence[str], ranks: Sequence[int] | None = No
         return Gallery([], [])
     beside = [name or "" for name, _ in nearest or []]
     wanted = list(dict.fromkeys([*ids, *(name for name in beside if name)]))
-    images = dict(zip(wanted, read_images(inputs.paths.shards, inputs.manifest, wanted), strict=True))
+    images = dict(zip(wanted, inputs.pictures(wanted), strict=True))
     cards, pictures = [], []
     for place, name in enumerate(ids):
         picture = thumbnail(images[name])

@@ -93,10 +93,11 @@ def settings_text(params: Params) -> str:
     """All parameters as YAML, defaults filled in; `shard.workers`, which changes no byte, is left to the machine."""
     # Block by block, so that the graph's test sees that this stage reads, and depends on, every one.
     blocks = {
-        "survey": params.survey, "target": params.target, "split": params.split, "shard": params.shard,
-        "views": params.views, "encoder": params.encoder, "objective": params.objective, "train": params.train,
-        "register": params.register_, "embed": params.embed, "evaluate": params.evaluate, "rank": params.rank,
-        "report": params.report,
+        "survey": params.survey, "target": params.target, "split": params.split, "flux": params.flux,
+        "shard": params.shard,
+        "views": params.views, "encoder": params.encoder, "objective": params.objective,
+        "train": params.train, "register": params.register_, "embed": params.embed, "evaluate": params.evaluate,
+        "rank": params.rank, "report": params.report,
     }  # fmt: skip
     buffer = io.StringIO()
     yaml = YAML(typ="safe", pure=True)

@@ -20,8 +20,16 @@ MAX_SIDE = 192
 
 
 def as_picture(image: Pixels) -> Pixels:
-    """Turn a cutout (C, H, W) uint8 into (H, W, 3) uint8: the first three channels, or one as grey."""
-    channels = image[:3] if image.shape[0] >= 3 else np.repeat(image[:1], 3, axis=0)
+    """Turn a cutout (C, H, W) uint8, red first, into (H, W, 3) uint8.
+
+    One channel is shown as grey, two as red and blue with their mean between, more than three by the first, the middle
+    and the last.
+    """
+    if len(image) == 2:
+        between = ((image[0].astype(np.uint16) + image[1]) // 2).astype(np.uint8)
+        channels = np.stack([image[0], between, image[1]])
+    else:
+        channels = image[[0, len(image) // 2, -1]]
     return np.ascontiguousarray(channels.transpose(1, 2, 0))
 
 

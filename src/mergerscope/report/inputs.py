@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,6 +20,8 @@ from mergerscope.report.training import Training, load_training
 from mergerscope.search.labels import Labels
 from mergerscope.search.store import EmbeddingStore
 from mergerscope.shards.manifest import Manifest
+from mergerscope.shards.reader import read_images
+from mergerscope.shards.shown import shown_bytes, stretch_of
 from mergerscope.survey.catalog import Catalog, read_catalog
 
 __all__ = ["Candidates", "Inputs", "load_inputs"]
@@ -67,6 +71,20 @@ class Inputs:
     def votes(self) -> Array:
         """(N,) votes for the target, nan where unknown, in the order of the store."""
         return self.labels.vote
+
+    def pictures(self, ids: Sequence[str]) -> npt.NDArray[np.uint8]:
+        """Return the cutouts of some galaxies as they are shown: (n, C, H, W), red first."""
+        images = read_images(self.paths.shards, self.manifest, ids)
+        return shown_bytes(images, stretch_of(self.params, self.manifest))
+
+    @property
+    def input_words(self) -> str:
+        """What a client of the model sends."""
+        sides = ", ".join(str(side) for side in self.manifest.image_shape)
+        if self.manifest.dtype == "uint8":
+            return f"uint8, shape (n, {sides})"
+        bands = ", ".join(self.manifest.bands)
+        return f"float32, shape (n, {sides}): flux in {bands}, {self.manifest.unit} a pixel"
 
     @property
     def known(self) -> Array:

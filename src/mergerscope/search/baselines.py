@@ -22,14 +22,14 @@ PCA_COMPONENTS = 64
 
 
 def rgb_pixels(images: Array, side: int = RGB_SIDE) -> Array:
-    """Return the pixels as embeddings: (N, C, H, W) uint8 to float32 (N, C * side * side) in 0...1.
+    """Return the pixels as embeddings: (N, C, H, W) float32 in 0...1 to float32 (N, C * side * side).
 
     Each new pixel is the mean over its area; edges that fall inside an old pixel share it out. Images smaller than
     ``side`` stay as they are.
     """
     count, channels, height, width = images.shape
     down, across = _area_weights(height, min(side, height)), _area_weights(width, min(side, width))
-    small = np.einsum("oh,nchw,pw->ncop", down, images.astype(np.float32) / 255, across, optimize=True)
+    small = np.einsum("oh,nchw,pw->ncop", down, images, across, optimize=True)
     return np.asarray(small.reshape(count, channels * len(down) * len(across)))
 
 

@@ -42,6 +42,12 @@ def run(paths: Paths, params: Params) -> None:
     """
     encoder, receipt = load_champion(paths)
     manifest = Manifest.load(paths.manifest)
+    if encoder.config.dtype != manifest.dtype or (encoder.config.flux and encoder.config.flux.bands != manifest.bands):
+        raise ContractError(
+            f"{paths.manifest}: images are {manifest.dtype} in the bands {', '.join(manifest.bands)}, and the model "
+            f"{receipt.name}@{receipt.alias} was trained on others ({paths.encoder_config}). Run `dvc repro`, or train "
+            "and register anew."
+        )
     if list(manifest.image_shape) != receipt.image_shape:
         raise ContractError(
             f"{paths.manifest}: images are {list(manifest.image_shape)}, the model {receipt.name}@{receipt.alias} "

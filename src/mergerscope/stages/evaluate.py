@@ -98,7 +98,7 @@ def _judge_all(
     yield from judge("trained", trained, available(trained))
     untrained = untrained_embedding(params, paths.shards, catalog, folder("untrained"))
     yield from judge("untrained", untrained, available(untrained))
-    pixels = pixel_embedding(paths.shards, folder("rgb_pixels"))
+    pixels = pixel_embedding(params, paths.shards, folder("rgb_pixels"))
     yield from judge("rgb_pixels", pixels, few)
     components = pca_pixels(pixels)
     yield from judge("pca_pixels", components, available(components))

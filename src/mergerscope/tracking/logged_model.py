@@ -7,7 +7,6 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
-import numpy.typing as npt
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
@@ -16,6 +15,7 @@ from mergerscope.errors import ContractError
 from mergerscope.learn.device import pick_device
 from mergerscope.learn.embed import embed_images
 from mergerscope.learn.encoder import Encoder, EncoderConfig
+from mergerscope.shards.sample import Pixels
 from mergerscope.tracking.run import Run
 
 __all__ = ["example_images", "image_shape", "log_model", "try_model"]
@@ -34,7 +34,8 @@ def log_model(
 ) -> ModelInfo:
     """Log an encoder's two files as a pyfunc model of a run, with signature and input example.
 
-    Clients send uint8 images (N, C, H, W), as the shards hold them; MLflow refuses other types and shapes.
+    Clients send images (N, C, H, W) as the shards hold them, uint8 or float32 flux; MLflow refuses other types and
+    shapes.
 
     Args:
         client: Of the store that holds the run.
@@ -57,7 +58,7 @@ def log_model(
         python_model=str(SERVED_MODEL),
         artifacts={"weights": str(weights), "config": str(config)},
         signature=ModelSignature(
-            inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, *image_shape(settings)))]),
+            inputs=Schema([TensorSpec(np.dtype(settings.dtype), (-1, *image_shape(settings)))]),
             outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, settings.output_dim))]),
             params=ParamSchema([ParamSpec("views", "long", views)]),
         ),
@@ -90,11 +91,15 @@ def try_model(uri: str, encoder: Encoder, views: int) -> None:
         )
 
 
-def example_images(config: EncoderConfig) -> npt.NDArray[np.uint8]:
-    """Return one made-up image (1, C, H, W), uint8: a round galaxy with a smaller one beside it."""
+def example_images(config: EncoderConfig) -> Pixels:
+    """Return one made-up image (1, C, H, W): a round galaxy with a smaller one beside it.
+
+    For a network that takes flux, in units in which its stretch shows the galaxy neither black nor white.
+    """
     rows, columns = np.indices((config.image_size, config.image_size)) / config.image_size
     light = sum(
         peak * np.exp(-np.hypot(rows - y, columns - x) / scale)
         for y, x, peak, scale in ((0.5, 0.5, 180, 0.1), (0.42, 0.66, 120, 0.05))
     )
-    return np.broadcast_to(light.clip(0, 255).astype(np.uint8), (1, *image_shape(config))).copy()
+    image = np.broadcast_to(light.clip(0, 255).astype(np.uint8), (1, *image_shape(config))).copy()
+    return image if config.flux is None else (image / 255 * config.flux.white_level).astype(np.float32)

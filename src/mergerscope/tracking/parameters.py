@@ -27,8 +27,10 @@ def model_parameters(params: Params) -> dict[str, str]:
     for term in {"pairs", *CONTRASTIVE} - terms.keys():
         del objective[term]
     del tree["train"]["device"]
+    flux = ("bin", "stretch", "softening", "scale") if params.flux.stretch == "lupton" else ("bin", "stretch")
     chosen = {
         "target": tree["target"],
+        "flux": {name: tree["flux"][name] for name in flux},
         "shard": {name: tree["shard"][name] for name in ("crop", "size")},
         "views": tree["views"],
         "encoder": tree["encoder"],

@@ -26,8 +26,9 @@ NO_SUCH = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What stores answer where there is no such model, or no such alias."""
 
 DESCRIPTION = (
-    "Galaxy images, uint8 (N, C, H, W), to embeddings, float32 (N, D), for ranking by likeness. One version a "
-    "content: the tags hold the SHA-256 of its weights and configuration. The alias `champion` is what `embed` loads."
+    "Galaxy images (N, C, H, W), uint8 or float32 flux, to embeddings, float32 (N, D), for ranking by likeness. One "
+    "version a content: the tags hold the SHA-256 of its weights and configuration. The alias `champion` is what "
+    "`embed` loads."
 )
 
 

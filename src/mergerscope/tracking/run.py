@@ -99,7 +99,9 @@ class Run:
             shutil.copyfile(path, renamed)
             self._keep(renamed, folder)
 
-    def log_dataset(self, name: str, digest: str, image_shape: Sequence[int], galaxies: int) -> None:
+    def log_dataset(
+        self, name: str, digest: str, image_shape: Sequence[int], galaxies: int, dtype: str = "uint8"
+    ) -> None:
         """Record the images that went in, by digest.
 
         Args:
@@ -107,8 +109,9 @@ class Run:
             digest: Of its content (36 characters at most).
             image_shape: C, H, W of one image.
             galaxies: Number of images.
+            dtype: Of their pixels.
         """
-        features = [{"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, *image_shape]}}]
+        features = [{"type": "tensor", "tensor-spec": {"dtype": dtype, "shape": [-1, *image_shape]}}]
         dataset = Dataset(
             name=name, digest=digest, source_type="local", source=json.dumps({"uri": name}),
             schema=json.dumps({"mlflow_tensorspec": {"features": json.dumps(features), "targets": None}}),

@@ -70,7 +70,7 @@ def log_start(run: Run, paths: Paths, params: Params) -> None:
     shards = paths.shards.relative_to(paths.root).as_posix()
     digest = digest_of(paths, shards)
     if digest is not None:
-        run.log_dataset(shards, digest, manifest.image_shape, manifest.total)
+        run.log_dataset(shards, digest, manifest.image_shape, manifest.total, manifest.dtype)
     run.tag({"mlflow.note.content": _note(params, manifest)})
 
 

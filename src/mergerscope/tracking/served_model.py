@@ -51,7 +51,7 @@ class EncoderModel(PythonModel):
 
         Args:
             context: Of MLflow; not used.
-            model_input: Images, uint8 (N, C, H, W), as `mergerscope shard` cuts them.
+            model_input: Images (N, C, H, W), uint8 or float32 flux, as `mergerscope shard` cuts them.
             params: ``views``: 8 (the default) averages over rotations and flips, 1 takes the image as it is.
 
         Returns:
