@@ -98,6 +98,12 @@ def test_one_program_can_be_chosen_and_pointed_at_the_first_galaxy(ranked, recei
     assert run(ranked, None, "topcat", point=True)[-1] == "no receiver can be pointed at the sky"
 
 
+def test_a_warning_is_passed_on(ranked, receiver):
+    warned = {"samp.status": "samp.warning", "samp.result": {}, "samp.error": {"samp.errortxt": "one column lost"}}
+    receiver("topcat", "table.load.votable", answer=warned)
+    assert run(ranked, None, None, point=False)[0].endswith("-> topcat (with a warning: one column lost)")
+
+
 def test_a_fits_table_goes_as_such(ranked, receiver):
     topcat = receiver("topcat", "table.load.fits")
     run(ranked, ranked.rank_results / "candidates.fits", None, point=False)

@@ -53,8 +53,7 @@ def run(paths: Paths, table: Path | None, name: str | None, point: bool) -> list
         receivers = _receivers(client, LOAD[kind], name)
         about = {"url": file.resolve().as_uri(), "table-id": f"mergerscope:{file.resolve()}", "name": file.stem}
         for receiver, called in receivers.items():
-            _send(client, receiver, called, LOAD[kind], about)
-            told.append(f"{file} -> {called}")
+            told.append(f"{file} -> {called}{_send(client, receiver, called, LOAD[kind], about)}")
         if place is not None:
             pointed = [other for other in receivers if other in client.get_subscribed_clients(POINT)]
             for receiver in pointed:
@@ -110,11 +109,13 @@ def _called(client: SAMPIntegratedClient, one: str) -> str:
     return str(metadata.get("samp.name", one))
 
 
-def _send(client: SAMPIntegratedClient, receiver: str, called: str, mtype: str, about: dict[str, str]) -> None:
+def _send(client: SAMPIntegratedClient, receiver: str, called: str, mtype: str, about: dict[str, str]) -> str:
+    """Return what a receiver remarks that has done as it was told, "" for nothing."""
     try:
         answer = client.call_and_wait(receiver, {"samp.mtype": mtype, "samp.params": about}, TIMEOUT_S)
     except SAMPProxyError as error:
         raise SampError(f"{called} has not answered to {mtype} within {TIMEOUT_S} s: {error.faultString}") from None
-    if answer.get("samp.status") != "samp.ok":
-        why = answer.get("samp.error", {}).get("samp.errortxt", "it does not say why")
-        raise SampError(f"{called} has not done {mtype}: {why}")
+    remark = answer.get("samp.error", {}).get("samp.errortxt", "it does not say why")
+    if answer.get("samp.status") == "samp.error":
+        raise SampError(f"{called} has not done {mtype}: {remark}")
+    return "" if answer.get("samp.status") == "samp.ok" else f" (with a warning: {remark})"
