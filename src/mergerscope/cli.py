@@ -20,6 +20,7 @@ import click
 from mergerscope import __version__
 from mergerscope.errors import MergerscopeError
 from mergerscope.paths import Paths, find_root
+from mergerscope.query.command import search
 from mergerscope.sweep.command import sweep
 
 __all__ = ["STAGES", "cli", "main"]
@@ -194,6 +195,7 @@ def ui(place: tuple[Paths, Path], host: str, port: int) -> None:
 
 
 cli.add_command(sweep)
+cli.add_command(search)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

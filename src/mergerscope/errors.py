@@ -12,6 +12,7 @@ raise                     exit   when
 `MissingExtraError`       7      an optional package is needed and not installed
 `TrackingError`           8      the MLflow store cannot be reached or used
 `SweepError`              9      a study of a sweep cannot be worked at
+`QueryError`              10     what is searched for is not there or cannot be used
 ========================  =====  ==============================================
 
 A message says what is wrong, where, what was got, and what to do. One bad
@@ -27,6 +28,7 @@ __all__ = [
     "MissingExtraError",
     "MissingInputError",
     "ParameterError",
+    "QueryError",
     "SurveyError",
     "SweepError",
     "TooManyRefusedError",
@@ -98,3 +100,9 @@ class SweepError(MergerscopeError):
     """A study cannot be worked at: its name, its storage, its settings, or the present parameters' own trial."""
 
     exit_code = 9
+
+
+class QueryError(MergerscopeError):
+    """What somebody searches for is not there or cannot be used: an id, a position, a picture."""
+
+    exit_code = 10
