@@ -19,6 +19,7 @@ import click
 
 from mergerscope import __version__
 from mergerscope.errors import MergerscopeError
+from mergerscope.importing.command import import_embeddings
 from mergerscope.paths import Paths, find_root
 from mergerscope.query.command import search
 from mergerscope.sweep.command import sweep
@@ -196,6 +197,7 @@ def ui(place: tuple[Paths, Path], host: str, port: int) -> None:
 
 cli.add_command(sweep)
 cli.add_command(search)
+cli.add_command(import_embeddings)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -55,8 +55,7 @@ class Index:
         Raises:
             ContractError: there is no such kind.
         """
-        import faiss
-
+        faiss = _faiss()
         if kind not in KINDS:
             raise ContractError(f"there is no index {kind!r}; known are {', '.join(KINDS)}.")
         layout = f"IVF{_lists(count)},SQfp16" if kind == "ivf" else f"HNSW{NEIGHBOURS},SQfp16"
@@ -75,19 +74,15 @@ class Index:
         Raises:
             ContractError: it cannot be read.
         """
-        import faiss
-
         try:
-            return cls(kind, faiss.read_index(str(path)))
+            return cls(kind, _faiss().read_index(str(path)))
         except RuntimeError as error:
             raise ContractError(f"{path} is no index ({str(error).splitlines()[-1]}). Delete it.") from None
 
     def save(self, path: Path) -> None:
         """Write the index, whole or not at all."""
-        import faiss
-
         fresh = path.with_name(path.name + ".new")
-        faiss.write_index(self._index, str(fresh))
+        _faiss().write_index(self._index, str(fresh))
         fresh.replace(path)
 
     @property
@@ -105,8 +100,7 @@ class Index:
 
     def search(self, units: Array, count: int, effort: int) -> Array:
         """Return the numbers (Q, count) of the vectors nearest to each of (Q, A), nearest first; -1 where none is."""
-        import faiss
-
+        faiss = _faiss()
         if self.kind == "ivf":
             settings = faiss.SearchParametersIVF(nprobe=effort)
         else:
@@ -122,3 +116,10 @@ class Index:
 
 def _lists(count: int) -> int:
     return max(1, min(round(4 * math.sqrt(count)), count // TRAINED_PER_LIST))
+
+
+def _faiss() -> Any:
+    """Return the library; what it says of its own types leaves out much of what it has."""
+    import faiss
+
+    return faiss
