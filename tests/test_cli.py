@@ -17,6 +17,9 @@ from mergerscope.stages import catalog
 
 HEAVY = ("torch", "mlflow", "sklearn", "matplotlib", "pytorch_lightning", "scipy", "pandas", "pyarrow", "pydantic")
 
+AROUND = ("simulate", "completeness", "search", "import-embeddings", "params", "summary", "ui")
+"""Verbs that are no stages."""
+
 
 def run(*arguments, cwd=None, **more):
     return subprocess.run(
@@ -31,7 +34,9 @@ def project(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([stage, "--help"] for stage in cli.STAGES)])
+@pytest.mark.parametrize("arguments", [
+    ["--help"], ["--version"], *([verb, "--help"] for verb in (*cli.STAGES, "search", "import-embeddings")),
+])  # fmt: skip
 def test_help_loads_nothing_heavy(arguments):
     code = f"""
 import sys
@@ -57,12 +62,12 @@ def test_help_comes_at_once():
 
 def test_help_lists_every_verb_with_a_sentence():
     said = CliRunner().invoke(cli.cli, ["--help"]).output
-    for verb in (*cli.STAGES, "simulate", "completeness", "params", "summary", "ui"):
+    for verb in (*cli.STAGES, *AROUND):
         (line,) = [line for line in said.splitlines() if line.strip().startswith(f"{verb} ")]
         assert len(line.split()) > 3
 
 
-@pytest.mark.parametrize("verb", [*cli.STAGES, "simulate", "completeness", "params", "summary", "ui"])
+@pytest.mark.parametrize("verb", [*cli.STAGES, *AROUND])
 def test_every_verb_has_its_help(verb):
     result = CliRunner().invoke(cli.cli, [verb, "--help"])
     assert result.exit_code == 0

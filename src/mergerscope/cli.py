@@ -20,8 +20,10 @@ import click
 from mergerscope import __version__
 from mergerscope.errors import MergerscopeError
 from mergerscope.fetch.command import fetch
+from mergerscope.importing.command import import_embeddings
 from mergerscope.paths import Paths, find_root
 from mergerscope.publish.command import samp, with_crossmatch
+from mergerscope.query.command import search
 from mergerscope.sweep.command import sweep
 
 __all__ = ["STAGES", "cli", "main"]
@@ -200,6 +202,8 @@ cli.add_command(fetch)
 cli.add_command(sweep)
 cli.add_command(with_crossmatch(_stage_command("rank")))
 cli.add_command(samp)
+cli.add_command(search)
+cli.add_command(import_embeddings)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

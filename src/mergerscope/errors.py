@@ -12,6 +12,7 @@ raise                     exit   when
 `MissingExtraError`       7      an optional package is needed and not installed
 `TrackingError`           8      the MLflow store cannot be reached or used
 `SweepError`              9      a study of a sweep cannot be worked at
+`QueryError`              10     what is searched for is not there or cannot be used
 `TableError`              11     a table given on the command line is unusable
 `SampError`               12     no program takes a table by SAMP
 ========================  =====  ==============================================
@@ -29,6 +30,7 @@ __all__ = [
     "MissingExtraError",
     "MissingInputError",
     "ParameterError",
+    "QueryError",
     "SampError",
     "SurveyError",
     "SweepError",
@@ -102,6 +104,12 @@ class SweepError(MergerscopeError):
     """A study cannot be worked at: its name, its storage, its settings, or the present parameters' own trial."""
 
     exit_code = 9
+
+
+class QueryError(MergerscopeError):
+    """What somebody searches for is not there or cannot be used: an id, a position, a picture."""
+
+    exit_code = 10
 
 
 class TableError(MergerscopeError):

@@ -116,6 +116,16 @@ class Paths:
         return self.root / "results" / "crossmatch"
 
     @property
+    def search_results(self) -> Path:
+        """The galaxies that were last searched for; written on request, outside of the graph."""
+        return self.root / "results" / "search"
+
+    @property
+    def imported(self) -> Path:
+        """Vectors made elsewhere, in the layout of `embeddings`; written on request, outside of the graph."""
+        return self.root / "imported"
+
+    @property
     def sweeps(self) -> Path:
         """Folder of one folder a sweep; written on request, outside of the graph."""
         return self.root / "sweeps"
@@ -134,6 +144,11 @@ class Paths:
     def scratch(self) -> Path:
         """Resume points: ignored by git and by DVC, safe to delete."""
         return self.root / ".scratch"
+
+    @property
+    def indexes(self) -> Path:
+        """Approximate indexes of the embeddings, for `mergerscope search --index`; safe to delete."""
+        return self.scratch / "index"
 
     @property
     def tracking_database(self) -> Path:

@@ -23,7 +23,7 @@ from mergerscope.search.store import EmbeddingStore
 from mergerscope.shards.manifest import Manifest
 from mergerscope.survey.catalog_file import read_catalog
 from mergerscope.survey.roles import POOL
-from mergerscope.tracking.champion import load_champion
+from mergerscope.tracking.embedder import load_embedder
 
 __all__ = ["Ranked", "load_ranked"]
 
@@ -101,19 +101,8 @@ def load_ranked(paths: Paths, views: int) -> Ranked:
     catalog, manifest = read_catalog(paths.catalog), Manifest.load(paths.manifest)
     store = EmbeddingStore.open(paths.embeddings)
     choice = _read(paths.rank_results / "choice.json", "rank", ("ranker", "references", "candidates"))
-    meta = _read(paths.embeddings / "meta.json", "embed", ("model", "views"))
     labels = Labels.of(catalog, store.ids)
-    encoder, receipt = load_champion(paths)
-    if meta["model"]["weights_sha256"] != receipt.weights_sha256:
-        raise ContractError(
-            f"{paths.embeddings} was made by the weights {meta['model']['weights_sha256'][:12]}, and the champion has "
-            f"{receipt.weights_sha256[:12]}. Run `mergerscope embed` and `mergerscope rank`, or `dvc repro`."
-        )
-    if meta["views"] != views:
-        raise ContractError(
-            f"{paths.embeddings} was made with {meta['views']} views, and embed.views is {views}: injected images "
-            "would be embedded otherwise than the survey. Run `dvc repro`."
-        )
+    encoder, receipt = load_embedder(paths, views)
     ranked = Ranked(manifest, store, labels, encoder, receipt.weights_sha256, str(choice["ranker"]))
     counts = {"references": len(labels.all_known), "candidates": len(ranked.candidates)}
     told = {name: choice[name] for name in counts}

@@ -19,7 +19,7 @@ from mergerscope.shards.manifest import Manifest
 from mergerscope.survey.catalog_file import Catalog
 from mergerscope.survey.roles import POOL, REFERENCE, pictures
 
-__all__ = ["Examination", "recall_depth"]
+__all__ = ["Examination"]
 
 Array = np.ndarray[Any, Any]
 
@@ -79,11 +79,6 @@ class Examination:
             "split": _digest([ids, inside, negatives, [params.rank.folds, params.train.seed]]),
         }
         return cls(ids, inside, negatives, pictures(catalog.pixel_digest[rows]), judged_on)
-
-
-def recall_depth(k: int, pool: int) -> int:
-    """Return the k of recall@k: as asked for, or half the number of pool galaxies where that is smaller."""
-    return max(1, min(k, pool // 2))
 
 
 def _digest(columns: Sequence[Any]) -> str:

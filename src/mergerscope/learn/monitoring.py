@@ -15,10 +15,11 @@ import torch
 
 from mergerscope.learn.embed import pool_images, reduce_features
 from mergerscope.learn.encoder import Encoder
-from mergerscope.learn.examination import Examination, recall_depth
+from mergerscope.learn.examination import Examination
 from mergerscope.learn.monitors import alignment, effective_rank, feature_std, uniformity
 from mergerscope.learn.reduce import fit_reduction
 from mergerscope.params import Params, RankParams
+from mergerscope.search.negatives import recall_depth
 from mergerscope.search.store import EmbeddingStore
 from mergerscope.search.validation import Validation, validate
 from mergerscope.shards.manifest import Manifest

@@ -23,6 +23,10 @@ class RegisterParams(Block):
 class EmbedParams(Block):
     """How galaxies become vectors."""
 
+    source: Literal["model", "imported"] = "model"
+    """`model`: the champion from the registry; `imported`: vectors made elsewhere, as `mergerscope import-embeddings` took them in."""  # noqa: E501
+    imported: str = ""
+    """Digest of those vectors, which `mergerscope import-embeddings` tells: other ones run the graph anew."""
     pooling: Literal["last", "stages"] = "stages"
     """`last`: the mean of the last stage; `stages`: mean and maximum of every stage, reduced to `encoder.embedding_dim` where that is smaller."""  # noqa: E501
     views: Literal[1, 8] = 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,13 +45,14 @@ def curve_panel(evaluation: Evaluation, name: str, noun: Noun) -> Panel:
 
 
 def _draw_curves(axes: Axes, evaluation: Evaluation, name: str, title: str) -> None:
-    marked = {(row.encoder, row.ranker) for e in ENCODERS if (row := evaluation.best(e))}
+    encoders = {row.encoder for row in evaluation.rows}
+    marked = {(row.encoder, row.ranker) for e in encoders if (row := evaluation.best(e))}
     front = [curve for curve in evaluation.curves if (curve.encoder, curve.ranker) in marked]
     for curve in evaluation.curves:
         if curve not in front:
             axes.plot(curve.k, curve.columns[name], color=COLOURS["faint"], lw=0.6, zorder=1)
     for curve in front:
-        colour, dash = COLOURS[curve.encoder.replace("_", "-")], DASHES[curve.encoder.replace("_", "-")]
+        colour, dash = _look(curve.encoder)
         if curve.selected:
             low, high = curve.columns[f"{name}_low"], curve.columns[f"{name}_high"]
             axes.fill_between(curve.k, low, high, color=colour, alpha=0.15, lw=0, zorder=2)
@@ -66,6 +67,12 @@ def _draw_curves(axes: Axes, evaluation: Evaluation, name: str, title: str) -> N
     if evaluation.shown_k is not None:
         values = [_at(evaluation, curve, evaluation.shown_k, name) for curve in front]
         _name_lines(axes, front, values, evaluation.shown_k)
+
+
+def _look(encoder: str) -> tuple[str, Any]:
+    """Return colour and dash of an encoder; one that was imported under a name of its own is in the place of ours."""
+    key = encoder.replace("_", "-") if encoder in ENCODERS else "trained"
+    return COLOURS[key], DASHES[key]
 
 
 def _finish(axes: Axes, evaluation: Evaluation, name: str) -> None:
@@ -99,9 +106,8 @@ def _name_lines(axes: Axes, curves: list[Curve], values: list[float], k: int) ->
     places = spread(values, 0.085 * (high - low), low + 0.04 * (high - low), high - 0.12 * (high - low))
     beside = axes.get_yaxis_transform()
     for curve, value, place in zip(curves, values, places, strict=True):
-        key = curve.encoder.replace("_", "-")
-        colour, width = COLOURS.get(key, COLOURS["soft"]), 2.4 if curve.selected else 1.2
-        dash = DASHES.get(key, ":")
+        colour, dash = (COLOURS["soft"], ":") if curve.encoder == "chance" else _look(curve.encoder)
+        width = 2.4 if curve.selected else 1.2
         ends = [LABELS_FROM, LABELS_FROM + 0.06]
         axes.plot(ends, [place, place], color=colour, lw=width, ls=dash, transform=beside, clip_on=False)
         text = f"{percent(value)}  {encoder_name(curve.encoder)}"

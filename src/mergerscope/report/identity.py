@@ -38,8 +38,7 @@ def identity(inputs: Inputs, digests: Mapping[str, str]) -> dict[str, list[Fact]
         ("Registered as", registered),
         ("Weights (SHA-256)", str(receipt["weights_sha256"])),
         ("Network", f"ResNet-{config.depth}, width {config.width:g}"),
-        ("Embedding", f"{inputs.store.dim} numbers, pooling {inputs.params.embed.pooling}, "
-                      f"{inputs.params.embed.views} view{'s' if inputs.params.embed.views > 1 else ''} a galaxy"),
+        ("Embedding", _embedding(inputs)),
         ("Objective", inputs.params.objective.name),
         ("Trained on", f"{plural(inputs.training.images, 'image')}, {plural(inputs.training.epochs, 'epoch')}"),
     ]
@@ -51,6 +50,13 @@ def identity(inputs: Inputs, digests: Mapping[str, str]) -> dict[str, list[Fact]
         *((f"Digest of {name}", digest) for name, digest in sorted(digests.items())),
     ]
     return {"Model": model, "Data": data, "Software": [*_source(inputs.paths.root), *versions()]}
+
+
+def _embedding(inputs: Inputs) -> str:
+    numbers, settings = f"{inputs.store.dim} numbers", inputs.params.embed
+    if inputs.store.origin is not None:
+        return f"{numbers}, imported: made by {inputs.store.origin} and not by this model"
+    return f"{numbers}, pooling {settings.pooling}, {settings.views} view{'s' if settings.views > 1 else ''} a galaxy"
 
 
 def _source(root: Path) -> list[Fact]:

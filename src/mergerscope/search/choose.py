@@ -9,6 +9,7 @@ import numpy as np
 
 from mergerscope.params import Params, RankParams
 from mergerscope.search.labels import Labels
+from mergerscope.search.negatives import recall_depth
 from mergerscope.search.rankers import available
 from mergerscope.search.store import EmbeddingStore
 from mergerscope.search.validation import Arena, Validation
@@ -39,7 +40,7 @@ def choose_by_labels(store: EmbeddingStore, labels: Labels, references: Any, par
     Recall is taken at `train.monitor_k`, and at no more than half the pool.
     """
     pool = labels.validation_pool()
-    k = max(1, min(params.train.monitor_k, len(pool) // 2))
+    k = recall_depth(params.train.monitor_k, len(pool))
     return choose_ranker(
         store, references, pool, params.rank, k, params.split.seed,
         background=labels.background(), pictures=labels.pictures,

@@ -13,7 +13,7 @@ import torch
 from mergerscope.search.store import EmbeddingStore, block_rows
 from mergerscope.search.stream import map_blocks
 
-__all__ = ["Moments", "pool_moments"]
+__all__ = ["Moments", "know_moments", "pool_moments"]
 
 Array = np.ndarray[Any, Any]
 
@@ -85,6 +85,11 @@ def pool_moments(store: EmbeddingStore) -> Moments:
     if survey not in _KNOWN:
         _KNOWN[survey] = _measure(survey)
     return _KNOWN[survey]
+
+
+def know_moments(store: EmbeddingStore, moments: Moments) -> None:
+    """Take moments that were measured before for those of ``store``, and so save the pass."""
+    _KNOWN[store.survey] = moments
 
 
 def _measure(store: EmbeddingStore) -> Moments:

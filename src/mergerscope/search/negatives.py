@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["validation_negatives"]
+__all__ = ["recall_depth", "validation_negatives"]
 
 Array = np.ndarray[Any, Any]
 
@@ -26,3 +26,8 @@ def validation_negatives(pool: Array, judged: Array) -> Array:
     """
     known = pool[judged[pool]]
     return known if len(known) >= FEW_JUDGED else pool
+
+
+def recall_depth(k: int, pool: int) -> int:
+    """Return the k of recall@k: as asked for, or half the number of pool galaxies where that is smaller."""
+    return max(1, min(k, pool // 2))

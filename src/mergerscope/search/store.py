@@ -52,12 +52,14 @@ class EmbeddingStore:
         ids: (N,) galaxy ids.
         dim: D.
         pairs_logit: (N,) float32 logits of the `pairs` head (larger: more like a merger), or None.
+        origin: what made the embeddings, where it was not this project's model; None where it was.
     """
 
     def __init__(self, ids: Array, dim: int, parts: list[Part], pairs_logit: Array | None) -> None:
         self.ids = ids
         self.dim = dim
         self.pairs_logit = pairs_logit
+        self.origin: str | None = None
         self._without_guests: EmbeddingStore | None = None
         self._parts = parts
         self._row_by_id: dict[str, int] | None = None
@@ -87,7 +89,10 @@ class EmbeddingStore:
             raise ContractError(f"{folder}: meta.json counts {meta['total']} embeddings, found {len(ids)}. {AGAIN}")
         if logits and len(logits) != len(parts):
             raise ContractError(f"{folder}: {len(logits)} of {len(parts)} shards have .pairs.npy. {AGAIN}")
-        return cls(np.asarray(ids, dtype=np.str_), int(meta["dim"]), parts, np.concatenate(logits) if logits else None)
+        logit = np.concatenate(logits) if logits else None
+        store = cls(np.asarray(ids, dtype=np.str_), int(meta["dim"]), parts, logit)
+        store.origin = meta["origin"]["name"] if "origin" in meta else None
+        return store
 
     @classmethod
     def from_array(cls, ids: Any, array: Any, pairs_logit: Any = None) -> Self:

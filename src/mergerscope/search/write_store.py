@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class StoreWriter:
         self._counts.append(len(ids))
         self._dim = embedding.shape[1]
 
-    def close(self) -> None:
-        """Write ``meta.json``."""
-        meta = {"dim": self._dim, "total": sum(self._counts), "shards": self._counts}
+    def close(self, about: Mapping[str, Any] | None = None) -> None:
+        """Write ``meta.json``, with what else is to be known of the embeddings."""
+        meta = {"dim": self._dim, "total": sum(self._counts), "shards": self._counts, **(about or {})}
         (self.folder / "meta.json").write_text(json.dumps(meta) + "\n", encoding="utf-8")

@@ -20,8 +20,9 @@ from mergerscope.learn.encoder import Encoder
 from mergerscope.params import EmbedParams, Params
 from mergerscope.paths import Paths
 from mergerscope.progress import Advance, progress
+from mergerscope.search.imported import take_imported
 from mergerscope.shards.manifest import Manifest, ShardEntry
-from mergerscope.shards.reader import Shard, read_shard
+from mergerscope.shards.reader import Shard, read_shard, shard_ids
 from mergerscope.tracking.champion import load_champion
 from mergerscope.tracking.receipt import Receipt
 
@@ -35,13 +36,22 @@ def run(paths: Paths, params: Params) -> None:
     it, and the logits of the pairs head where the encoder has one; ``meta.json`` names the model by its digest.
     A stage that was killed goes on at the shard that it was at.
 
+    With ``embed.source: imported`` the vectors are those that `mergerscope import-embeddings` took in, and no model
+    runs; ``meta.json`` then names their origin.
+
     Raises:
         MissingInputError: the receipt or the shards are not there.
         ContractError: model, receipt and shards do not fit together, or an embedding is not finite.
         TrackingError: the store holds no champion.
     """
-    encoder, receipt = load_champion(paths)
     manifest = Manifest.load(paths.manifest)
+    if params.embed.source == "imported":
+        work = paths.scratch / "embed" / "imported"
+        galaxies = [name for ids in shard_ids(paths.shards, manifest) for name in ids]
+        take_imported(paths.imported, params.embed.imported, galaxies, work)
+        _put_in_place(work, paths.embeddings)
+        return
+    encoder, receipt = load_champion(paths)
     if encoder.config.dtype != manifest.dtype or (encoder.config.flux and encoder.config.flux.bands != manifest.bands):
         raise ContractError(
             f"{paths.manifest}: images are {manifest.dtype} in the bands {', '.join(manifest.bands)}, and the model "

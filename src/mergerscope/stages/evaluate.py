@@ -69,7 +69,7 @@ def run(paths: Paths, params: Params) -> None:
     trial = Trial.of(catalog, labels, params.split, params.evaluate)
     choice = choose_by_labels(trained, labels, labels.references, params)
     rows = list(_judge_all(paths, params, catalog, trained, trial, choice.ranker))
-    selected = next(row for row in rows if (row.encoder, row.ranker) == ("trained", choice.ranker))
+    selected = next(row for row in rows if (row.encoder, row.ranker) == (_own(trained), choice.ranker))
     tests = trial.compare(selected, _rivals(rows), params.split.seed) if trial.hidden else []
     _write(paths.evaluate_results, trial, choice, rows, selected, tests, references=len(labels.references))
     _log(paths, trial, rows, selected)
@@ -87,6 +87,9 @@ def _judge_all(
         return scratch / "embeddings" / name
 
     def judge(encoder: str, store: EmbeddingStore, rankers: Sequence[str]) -> list[Row]:
+        if trained.origin is not None and store.size > trained.size:
+            # Others than we may have left galaxies out: all are judged on those that they have.
+            store = store.subset(store.index_of(trained.ids))
         if not np.array_equal(store.ids, trained.ids):
             raise ContractError(
                 f"{paths.embeddings} holds {trained.size} galaxies and {paths.shards} other ones ({store.size}). "
@@ -95,7 +98,7 @@ def _judge_all(
         with progress(f"evaluate: {encoder}", len(rankers), "rankers") as advance:
             return trial.run(encoder, store, rankers, params.rank, lambda name: advance(1, name))
 
-    yield from judge("trained", trained, available(trained))
+    yield from judge(_own(trained), trained, available(trained))
     untrained = untrained_embedding(params, paths.shards, catalog, folder("untrained"))
     yield from judge("untrained", untrained, available(untrained))
     pixels = pixel_embedding(params, paths.shards, folder("rgb_pixels"))
@@ -109,6 +112,11 @@ def _judge_all(
         yield from judge("moco_references", seed, few)
 
 
+def _own(store: EmbeddingStore) -> str:
+    """Return what the encoder of the embeddings is called: by its origin where they were imported."""
+    return store.origin or "trained"
+
+
 def _rivals(rows: Sequence[Row]) -> list[Row]:
     """The rows that the selected one is tested against: of each other encoder the published and the best ranker.
 
@@ -116,7 +124,8 @@ def _rivals(rows: Sequence[Row]) -> list[Row]:
     it makes the tests harder for the selected row, never easier.
     """
     found = []
-    for encoder in dict.fromkeys(row.encoder for row in rows if row.encoder != "trained"):
+    # The encoder that is judged comes first.
+    for encoder in dict.fromkeys(row.encoder for row in rows if row.encoder != rows[0].encoder):
         own = [row for row in rows if row.encoder == encoder]
         best = max(own, key=lambda row: np.nan_to_num(row.metrics["average_precision"].value))
         found += [row for row in own if row.ranker == PAPER or row is best]
@@ -194,6 +203,8 @@ def _log(paths: Paths, trial: Trial, rows: Sequence[Row], selected: Row) -> None
     figures = {name: selected.metrics[name].value for name in ("average_precision", "auroc", *at_k)}
     untrained = [row.metrics["average_precision"].value for row in rows if row.encoder == "untrained"]
     figures["average_precision_untrained"] = max(untrained)
-    tracked.log_summary({f"hidden_{name}": number(value) for name, value in figures.items()})
+    # The run is the champion's, and these figures may be of imported vectors.
+    prefix = "hidden" if selected.encoder == "trained" else f"{selected.encoder}_hidden"
+    tracked.log_summary({f"{prefix}_{name}": number(value) for name, value in figures.items()})
     for name in ("metrics.json", "curves.csv", "significance.csv", "choice.json"):
         tracked.log_table(paths.evaluate_results / name, f"evaluate_{name}")

@@ -6,8 +6,9 @@ import hashlib
 from typing import Any
 
 from mergerscope.errors import ContractError, SweepError
-from mergerscope.learn.examination import Examination, recall_depth
+from mergerscope.learn.examination import Examination
 from mergerscope.params import Params, names, value_at
+from mergerscope.search.negatives import recall_depth
 from mergerscope.shards.manifest import Manifest
 from mergerscope.survey.catalog_file import Catalog
 

@@ -1,0 +1,1 @@
+"""More like this one: galaxies like those that somebody names or shows."""
