@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
+from mergerscope.search.kept import kept_arrays
 from mergerscope.search.store import EmbeddingStore, block_rows
 from mergerscope.search.stream import map_blocks
 
@@ -83,7 +84,8 @@ def pool_moments(store: EmbeddingStore) -> Moments:
     """
     survey = store.survey
     if survey not in _KNOWN:
-        _KNOWN[survey] = _measure(survey)
+        kept = kept_arrays(f"moments-{survey.size}", lambda: vars(_measure(survey)))
+        _KNOWN[survey] = Moments(int(kept["count"]), kept["mean"], kept["covariance"])
     return _KNOWN[survey]
 
 
