@@ -140,8 +140,8 @@ def test_spans_come_back_as_they_went(tmp_path_factory, size, span, which):
     second.close()
 
 
-CHILD = """
-import sys, time
+CHILD = r"""
+import os, sys, time
 from pathlib import Path
 import numpy as np
 from mergerscope.params import RankParams
@@ -155,7 +155,7 @@ folder, scratch, ranker = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 read = EmbeddingStore.read
 def slow(self, start, stop, buffer):
     if start >= 2048:
-        print("there", flush=True)
+        os.write(1, b"there\n")  # whole, also from two threads
         time.sleep(600)
     return read(self, start, stop, buffer)
 references = np.array([3, 500, 4000])
@@ -172,15 +172,14 @@ with kept_scores(scratch, folder, ranker, references, [], RankParams()):
 @pytest.mark.parametrize("ranker", ["mean_cosine", "whitened"])
 def test_a_killed_process_is_gone_on_with(ranker, folder, tmp_path, reads):
     command = [sys.executable, "-c", CHILD, str(folder), str(tmp_path), ranker]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "there\n"
-    # Other threads may still be at work on the first spans: wait until these are kept.
-    deadline = time.monotonic() + 120
-    while not _kept(tmp_path, [0, 1]) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        said = process.stdout.readline()
+        # Other threads may still be at work on the first spans: wait until these are kept.
+        deadline = time.monotonic() + 120
+        while not _kept(tmp_path, [0, 1]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+    assert (said, process.returncode) == ("there\n", -signal.SIGKILL)
     reads.clear()
     scores = rank(folder, tmp_path, ranker)
     assert sorted(reads) == list(range(2048, SIZE, 64))
