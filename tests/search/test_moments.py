@@ -5,7 +5,7 @@ import pytest
 
 from mergerscope.search import store as store_module
 from mergerscope.search import stream
-from mergerscope.search.moments import pool_moments
+from mergerscope.search.moments import pool_mean, pool_moments
 from mergerscope.search.store import EmbeddingStore
 from mergerscope.search.stream import map_blocks, score_blocks
 
@@ -21,6 +21,15 @@ def test_moments_are_those_of_numpy_also_far_from_the_origin(monkeypatch):
     np.testing.assert_allclose(moments.mean, values.astype(np.float64).mean(axis=0), rtol=1e-7)
     wanted = np.cov(values.astype(np.float64).T, ddof=0)
     np.testing.assert_allclose(moments.covariance, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_the_mean_alone_is_that_of_the_moments(monkeypatch):
+    monkeypatch.setattr(store_module, "BLOCK_VALUES", 6 * 64)
+    values = (np.random.default_rng(0).standard_normal((1000, 6)) + 500).astype(np.float32)
+    alone = pool_mean(of(values))
+    store = of(values)
+    np.testing.assert_array_equal(alone, pool_moments(store).mean)
+    assert pool_mean(store) is pool_moments(store).mean
 
 
 def test_moments_are_measured_once():

@@ -38,3 +38,32 @@ def test_equal_references_come_in_the_order_of_the_catalogue(planted):
     store = EmbeddingStore.from_array(planted.ids, values)
     found, _ = nearest_references(store, [300], [10, 20, 40], 3)
     np.testing.assert_array_equal(found, [[10, 20, 40]])
+
+
+def test_equal_references_among_many_come_in_the_order_of_the_catalogue(planted):
+    values = planted.values.copy()
+    values[[20, 33, 40, 59]] = values[10]
+    store = EmbeddingStore.from_array(planted.ids, values)
+    every, wanted = nearest_references(store, planted.others, planted.mergers, len(planted.mergers))
+    for count in (1, 2, 3):
+        found, similarity = nearest_references(store, planted.others, planted.mergers, count)
+        np.testing.assert_array_equal(found, every[:, :count])
+        np.testing.assert_array_equal(similarity, wanted[:, :count])
+    assert (every[:, 1:][wanted[:, 1:] == wanted[:, :-1]] > every[:, :-1][wanted[:, 1:] == wanted[:, :-1]]).all()
+
+
+def test_the_order_of_the_galaxies_does_not_matter(planted):
+    rows = np.random.default_rng(0).permutation(600)
+    shuffled, near = nearest_references(planted.store, rows, planted.mergers, 3)
+    plain, wanted = nearest_references(planted.store, np.arange(600), planted.mergers, 3)
+    np.testing.assert_array_equal(shuffled, plain[rows])
+    np.testing.assert_array_equal(near, wanted[rows])
+
+
+def test_a_ranked_list_is_read_in_the_order_of_the_files(on_disk, planted, monkeypatch):
+    store = EmbeddingStore.open(on_disk)
+    store_rows, asked = EmbeddingStore.rows, []
+    monkeypatch.setattr(EmbeddingStore, "rows", lambda self, rows: (asked.append(rows), store_rows(self, rows))[1])
+    nearest_references(store, np.random.default_rng(0).permutation(600), planted.mergers, 3)
+    read = np.concatenate(asked[1:])
+    np.testing.assert_array_equal(read, np.arange(600))

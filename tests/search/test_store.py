@@ -8,6 +8,7 @@ import pytest
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.search import store as store_module
 from mergerscope.search.store import EmbeddingStore
+from mergerscope.search.write_store import StoreWriter
 
 
 def test_what_was_written_is_read(planted, on_disk):
@@ -56,6 +57,21 @@ def test_index_of(on_disk):
         store.index_of(["g0001", "g9999"])
 
 
+def test_index_of_needs_no_order(planted):
+    turned = EmbeddingStore.from_array(planted.ids[::-1], planted.values[::-1])
+    assert turned.index_of(["g0200", "g0001", "g0200"]).tolist() == [399, 598, 399]
+    with pytest.raises(ContractError, match="1 ids have no embedding"):
+        turned.subset([]).index_of(["g0001"])
+
+
+def test_ids_may_grow_from_shard_to_shard(tmp_path):
+    writer = StoreWriter(tmp_path)
+    for ids in (["a", "b"], ["a_much_longer_name"], ["c"]):
+        writer.add(ids, np.zeros((len(ids), 4), np.float32))
+    writer.close()
+    assert EmbeddingStore.open(tmp_path).ids.tolist() == ["a", "b", "a_much_longer_name", "c"]
+
+
 def test_a_folder_without_meta_names_the_stage_to_run(tmp_path):
     with pytest.raises(MissingInputError, match="mergerscope embed"):
         EmbeddingStore.open(tmp_path)
@@ -64,6 +80,11 @@ def test_a_folder_without_meta_names_the_stage_to_run(tmp_path):
 def damage_count(folder):
     meta = json.loads((folder / "meta.json").read_text())
     (folder / "meta.json").write_text(json.dumps(meta | {"total": 601}))
+
+
+def damage_count_downwards(folder):
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | {"total": 300}))
 
 
 def damage_ids(folder):
@@ -85,6 +106,7 @@ def damage_dtype(folder):
 
 @pytest.mark.parametrize(("damage", "message"), [
     (damage_count, "meta.json counts 601 embeddings, found 600"),
+    (damage_count_downwards, "meta.json counts 300 embeddings, found 600"),
     (damage_ids, r"shard-000001.npy: expected float16 \(169, 24\), got float16 \(170, 24\)"),
     (damage_logits, r"shard-000002.pairs.npy: expected \(90,\)|expected \(170,\), got \(3,\)"),
     (lose_logits, "3 of 4 shards have .pairs.npy"),

@@ -10,10 +10,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
+from mergerscope.search.kept import kept_arrays
 from mergerscope.search.store import EmbeddingStore, block_rows
 from mergerscope.search.stream import map_blocks
 
-__all__ = ["Moments", "know_moments", "pool_moments"]
+__all__ = ["Moments", "know_moments", "pool_mean", "pool_moments"]
 
 Array = np.ndarray[Any, Any]
 
@@ -83,7 +84,8 @@ def pool_moments(store: EmbeddingStore) -> Moments:
     """
     survey = store.survey
     if survey not in _KNOWN:
-        _KNOWN[survey] = _measure(survey)
+        kept = kept_arrays(f"moments-{survey.size}", lambda: vars(_measure(survey)))
+        _KNOWN[survey] = Moments(int(kept["count"]), kept["mean"], kept["covariance"])
     return _KNOWN[survey]
 
 
@@ -92,10 +94,19 @@ def know_moments(store: EmbeddingStore, moments: Moments) -> None:
     _KNOWN[store.survey] = moments
 
 
+def pool_mean(store: EmbeddingStore) -> Array:
+    """Return the mean (D,) of the survey's rows, float64, that of `pool_moments` to the last bit.
+
+    Where the moments are not known, it takes a pass of its own, which costs a tenth of theirs or less.
+    """
+    survey = store.survey
+    if survey in _KNOWN:
+        return _KNOWN[survey].mean
+    return kept_arrays(f"mean-{survey.size}", lambda: {"mean": _measure_mean(survey)})["mean"]
+
+
 def _measure(store: EmbeddingStore) -> Moments:
-    # Sums of squares lose digits far from the origin, so they are taken about a point inside the cloud.
-    first = next(store.blocks())[1]
-    centre = torch.from_numpy(first.mean(axis=0, dtype=np.float64).astype(np.float32))
+    centre = _centre(store)
 
     def partial(start: int, block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         shifted = block - centre
@@ -103,10 +114,28 @@ def _measure(store: EmbeddingStore) -> Moments:
 
     total = torch.zeros(store.dim, dtype=torch.float64)
     squares = torch.zeros((store.dim, store.dim), dtype=torch.float64)
-    # As many rows as columns at least: adding up the (D, D) products must cost less than making them.
-    for block_sum, block_squares in map_blocks(store, partial, rows=max(block_rows(store.dim), store.dim)):
+    for block_sum, block_squares in map_blocks(store, partial, rows=_rows(store)):
         total += block_sum
         squares += block_squares
     offset = (total / store.size).numpy()
     covariance = squares.numpy() / store.size - np.outer(offset, offset)
     return Moments(store.size, centre.numpy().astype(np.float64) + offset, covariance)
+
+
+def _measure_mean(store: EmbeddingStore) -> Array:
+    centre = _centre(store)
+    total = torch.zeros(store.dim, dtype=torch.float64)
+    for part in map_blocks(store, lambda start, block: (block - centre).sum(dim=0, dtype=torch.float64), _rows(store)):
+        total += part
+    return np.asarray(centre.numpy().astype(np.float64) + (total / store.size).numpy())
+
+
+def _centre(store: EmbeddingStore) -> torch.Tensor:
+    # Sums of squares lose digits far from the origin, so they are taken about a point inside the cloud.
+    first = next(store.blocks())[1]
+    return torch.from_numpy(first.mean(axis=0, dtype=np.float64).astype(np.float32))
+
+
+def _rows(store: EmbeddingStore) -> int:
+    # As many rows as columns at least: adding up the (D, D) products must cost less than making them.
+    return max(block_rows(store.dim), store.dim)

@@ -37,14 +37,27 @@ def nearest_references(store: EmbeddingStore, rows: Any, references: Any, count:
     units = unit_rows(whiten(torch.from_numpy(store.rows(known))))
     found = np.full((len(asked), count), -1, np.int64)
     similarity = np.full((len(asked), count), np.nan, np.float32)
-    for start, block in store.blocks(asked):
+    # In the order of the files: in that of a ranked list, each row of a survey of millions would be a read of its own.
+    order = np.argsort(asked, kind="stable")
+    for start, block in store.blocks(asked[order]):
+        here = order[start : start + len(block)]
         cosine = unit_rows(whiten(torch.from_numpy(block))) @ units.T
-        here = asked[start : start + len(block)]
-        cosine[torch.from_numpy(here[:, None] == known[None])] = -torch.inf
-        # A stable full sort, so that equal references come in catalogue order and not as a library likes it.
-        values, order = torch.sort(cosine, dim=1, descending=True, stable=True)
-        values, order = values[:, :count], order[:, :count]
+        cosine[torch.from_numpy(asked[here][:, None] == known[None])] = -torch.inf
+        values, places = (part[:, :count] for part in _largest(cosine, count))
         there = torch.isfinite(values).numpy()
-        found[start : start + len(block), : order.shape[1]] = np.where(there, known[order.numpy()], -1)
-        similarity[start : start + len(block), : order.shape[1]] = np.where(there, values.numpy(), np.nan)
+        found[here, : places.shape[1]] = np.where(there, known[places.numpy()], -1)
+        similarity[here, : places.shape[1]] = np.where(there, values.numpy(), np.nan)
     return found, similarity
+
+
+def _largest(cosine: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return at least the ``count`` largest values of each row and their places; equal ones by place, ascending."""
+    if count >= cosine.shape[1]:
+        return torch.sort(cosine, dim=1, descending=True, stable=True)
+    # Which of two equal values comes first, and which of them is left out, is as a library likes it: sort those rows.
+    values, places = cosine.topk(count + 1, dim=1)
+    tied = torch.nonzero((values[:, 1:] == values[:, :-1]).any(dim=1)).squeeze(1)
+    if len(tied):
+        sorted_values, sorted_places = torch.sort(cosine[tied], dim=1, descending=True, stable=True)
+        values[tied], places[tied] = sorted_values[:, : count + 1], sorted_places[:, : count + 1]
+    return values, places

@@ -35,11 +35,9 @@ def cosine_to(direction: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
     return torch.mv(block, direction).div_(length)
 
 
-def affine(moments: Moments, matrix: Array | None = None) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return the function x -> (x - mean) @ matrix, or x - mean, on float32 rows."""
+def affine(moments: Moments, matrix: Array) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the function x -> (x - mean) @ matrix on float32 rows."""
     mean = torch.from_numpy(moments.mean.astype(np.float32))
-    if matrix is None:
-        return lambda block: block - mean
     weights = torch.from_numpy(matrix.astype(np.float32))
     return lambda block: (block - mean) @ weights
 

@@ -62,7 +62,7 @@ class EmbeddingStore:
         self.origin: str | None = None
         self._without_guests: EmbeddingStore | None = None
         self._parts = parts
-        self._row_by_id: dict[str, int] | None = None
+        self._by_id: Array | None = None
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -78,19 +78,24 @@ class EmbeddingStore:
         meta = json.loads(meta_path.read_text(encoding="utf-8"))
         files = sorted(path for path in folder.glob("shard-*.npy") if not path.name.endswith(".pairs.npy"))
         parts: list[Part] = []
-        ids: list[str] = []
+        # Filled shard by shard: as Python strings, millions of ids would take twice the memory of this array again.
+        ids = np.empty(meta["total"], "U1")
+        found = 0
         logits: list[Array] = []
         for path in files:
-            part, part_ids, part_logits = open_shard(path, start=len(ids), dim=int(meta["dim"]))
+            part, part_ids, part_logits = open_shard(path, start=found, dim=int(meta["dim"]))
+            names = np.asarray(part_ids, dtype=np.str_)
+            if names.itemsize > ids.itemsize:
+                ids = ids.astype(names.dtype)
+            ids[found : found + len(names)] = names[: max(0, len(ids) - found)]
             parts.append(part)
-            ids.extend(part_ids)
+            found += len(names)
             logits.extend([] if part_logits is None else [part_logits])
-        if not parts or len(ids) != meta["total"]:
-            raise ContractError(f"{folder}: meta.json counts {meta['total']} embeddings, found {len(ids)}. {AGAIN}")
+        if not parts or found != meta["total"]:
+            raise ContractError(f"{folder}: meta.json counts {meta['total']} embeddings, found {found}. {AGAIN}")
         if logits and len(logits) != len(parts):
             raise ContractError(f"{folder}: {len(logits)} of {len(parts)} shards have .pairs.npy. {AGAIN}")
-        logit = np.concatenate(logits) if logits else None
-        store = cls(np.asarray(ids, dtype=np.str_), int(meta["dim"]), parts, logit)
+        store = cls(ids, int(meta["dim"]), parts, np.concatenate(logits) if logits else None)
         store.origin = meta["origin"]["name"] if "origin" in meta else None
         return store
 
@@ -201,11 +206,14 @@ class EmbeddingStore:
         Raises:
             ContractError: an id has no embedding.
         """
-        if self._row_by_id is None:
-            self._row_by_id = {name: row for row, name in enumerate(self.ids.tolist())}
-        known = self._row_by_id
-        wanted = [str(name) for name in ids]
-        missing = [name for name in wanted if name not in known]
-        if missing:
-            raise ContractError(f"{len(missing)} ids have no embedding, the first is {missing[0]!r}. {AGAIN}")
-        return np.asarray([known[name] for name in wanted], dtype=np.int64)
+        if self._by_id is None:
+            self._by_id = np.argsort(self.ids, kind="stable")
+        wanted = np.asarray([str(name) for name in ids], dtype=np.str_)
+        if self.size:
+            rows = self._by_id[np.searchsorted(self.ids, wanted, sorter=self._by_id).clip(max=self.size - 1)]
+            missing = wanted[self.ids[rows] != wanted]
+        else:
+            rows, missing = self._by_id, wanted
+        if len(missing):
+            raise ContractError(f"{len(missing)} ids have no embedding, the first is {str(missing[0])!r}. {AGAIN}")
+        return np.asarray(rows, dtype=np.int64)

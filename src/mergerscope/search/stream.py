@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
+from mergerscope.search.kept import next_kept
 from mergerscope.search.store import BlockBuffer, EmbeddingStore, block_rows
 
 __all__ = ["map_blocks", "score_blocks"]
@@ -56,24 +57,37 @@ def map_blocks(
 
 
 def score_blocks(store: EmbeddingStore, score: Callable[[int, torch.Tensor], torch.Tensor]) -> np.ndarray[Any, Any]:
-    """Return ``score(start, block)``, one number a row, for all rows: float32 (N,)."""
+    """Return ``score(start, block)``, one number a row, for all rows: float32 (N,).
+
+    Inside `mergerscope.search.kept.kept_scores`, scores that are there from a run that was killed are taken, and the
+    others are kept.
+    """
     out = np.empty(store.size, np.float32)
     step = block_rows(store.dim)
     span = SPAN * step
+    kept = next_kept(store.size, span)
 
     def work(first: int, buffer: BlockBuffer) -> None:
-        for start in range(first, min(store.size, first + span), step):
-            stop = min(store.size, start + step)
+        last = min(store.size, first + span)
+        if kept is not None and kept.take(first, out[first:last]):
+            return
+        for start in range(first, last, step):
+            stop = min(last, start + step)
             out[start:stop] = score(start, store.read(start, stop, buffer)).numpy()
+        if kept is not None:
+            kept.keep(first, out[first:last])
 
-    for _ in _in_order(store, range(0, store.size, span), work, step):
-        pass
+    # In this order: after an interruption the threads end first, and then the file that they write to is closed.
+    with closing(kept) if kept is not None else nullcontext(), \
+            closing(_in_order(store, range(0, store.size, span), work, step)) as spans:  # fmt: skip
+        for _ in spans:
+            pass
     return out
 
 
 def _in_order(
     store: EmbeddingStore, starts: Sequence[int], work: Callable[[int, BlockBuffer], Result], rows: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     own = threading.local()
 
     def task(start: int) -> Result:
