@@ -126,7 +126,7 @@ def inject(
         sky_electrons: of sky in a pixel, see `mergerscope.completeness.photons`.
         stretch: of flux; None for pictures.
     """
-    host = lift_host(as_light(image, stretch), rng)
+    host = lift_host(as_light(image, stretch), rng, linear=stretch is not None)
     fwhm = points.at(host.sky.grain)
     smooth, bend, scale = _fitted(merger, host, fwhm, linear=stretch is not None)
     noisy = add_photon_noise(smooth, bend, host.sky, sky_electrons, rng)
