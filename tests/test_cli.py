@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from mergerscope import __version__, cli
 from mergerscope.errors import ContractError, GateError
+from mergerscope.shards.manifest import Manifest
 from mergerscope.stages import catalog
 
 HEAVY = ("torch", "mlflow", "sklearn", "matplotlib", "pytorch_lightning", "scipy", "pandas", "pyarrow", "pydantic")
@@ -227,7 +228,12 @@ def test_a_simulated_survey_of_fits_files_is_read_as_flux(project):
     assert run("simulate", *asked, "--format", "fits", cwd=project).returncode == 0
     done = run("catalog", cwd=project)
     assert done.returncode == 0, done.stderr
-    assert "in nanomaggies a pixel" in done.stdout
+    assert "in nanomaggies a pixel" in done.stderr
+    (project / "params.yaml").write_text("shard: {size: 24}\n", encoding="utf-8")
+    done = run("shard", cwd=project)
+    assert done.returncode == 0, done.stderr
+    manifest = Manifest.load(project / "shards/manifest.json")
+    assert (manifest.total, manifest.dtype, manifest.unit) == (12, "float32", "nanomaggy")
 
 
 def test_summary_reads_the_settings(project):

@@ -84,14 +84,15 @@ def make_flux_cutout(image: FluxImage, packing: FluxPacking, crop: float, size: 
     used = (slice(None), row_range, column_range)
     result = np.zeros((len(spec.bands), size, size), np.float32)
     places = [place for place, band in enumerate(spec.bands) if band in there]
-    result[places] = rows @ np.where(seen[used], planes[channels][used], 0).astype(np.float64) @ columns.T
+    square = planes[channels][used]
+    result[places] = rows @ (square if seen[used].all() else np.where(seen[used], square, np.float32(0))) @ columns.T
     return FluxCutout(result, round(1 - float(seen[:, *inside].mean()), 6), missing)
 
 
 @lru_cache(maxsize=32)
-def _axis(length: int, low: float, high: float, size: int) -> tuple[slice, npt.NDArray[np.float64]]:
+def _axis(length: int, low: float, high: float, size: int) -> tuple[slice, npt.NDArray[np.float32]]:
     """Return which pixels of an axis the filter reads, and its weights (size, as many)."""
-    weights = axis_weights(length, low, high, size).astype(np.float64) / ONE
+    weights = axis_weights(length, low, high, size) / np.float32(ONE)
     used = np.flatnonzero(weights.any(axis=0))
     inside = slice(int(used[0]), int(used[-1]) + 1)
     return inside, np.ascontiguousarray(weights[:, inside])

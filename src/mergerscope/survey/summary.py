@@ -73,7 +73,7 @@ def describe(summary: dict[str, Any]) -> list[str]:
                      "take those rows out")  # fmt: skip
     # Of a free table nobody but its owner knows what a fraction means: a redshift below 1 looks like votes as well.
     others = [shown(name) for name in summary["vote_columns"] if name != summary["target"]["column"]]
-    if summary["format"] == "table" and others:
+    if summary["format"] != "kaggle" and others:
         more = f" and {len(others) - COLUMNS_SHOWN} more" if len(others) > COLUMNS_SHOWN else ""
         lines.append(f"taken for votes beside the target: {', '.join(others[:COLUMNS_SHOWN])}{more}")
     ignored = [f"column {shown(name)} is left out: {why}" for name, why in summary["ignored_columns"].items()]

@@ -101,6 +101,8 @@ def test_weights_masks_and_spectra_are_no_bands(made: Any) -> None:
         ({"BUNIT": "electrons", "MAGZERO": 30.0}, None, "nanomaggy", 1e-3),
         ({"MAGZERO": 30.0}, 22.5, "nanomaggy", 1e-3),
         ({"FLUXMAG0": 1e12}, None, "nanomaggy", 1e-3),
+        ({"SURVEY": "DECaLS", "VERSION": "DR10", "IMAGETYP": "image"}, None, "nanomaggy", 1),
+        ({"SURVEY": "DECaLS"}, None, "count", 1),
         ({}, 27.5, "nanomaggy", 1e-2),
         ({}, None, "count", 1),
         ({"MAGZERO": "unknown"}, None, "count", 1),

@@ -56,6 +56,8 @@ class _Found:
     """What the files of a galaxy hold together."""
 
     planes: list[_Plane]
+    pixels: int = 0
+    """Of all planes."""
     position: tuple[float, float] | None = None
     ebv: float | None = None
 
@@ -163,8 +165,9 @@ def _planes(
             shape = shape[1:]
         if len(shape) not in (2, 3) or not prod(shape) or _auxiliary(hdu.name):
             continue
-        if prod(shape) > MAX_PIXELS:
-            raise ImageRefusedError("too-large", f"{name} has {prod(shape)} pixels; at most {MAX_PIXELS} are read")
+        found.pixels += prod(shape)
+        if found.pixels > MAX_PIXELS:
+            raise ImageRefusedError("too-large", f"{name} claims {found.pixels} pixels; at most {MAX_PIXELS} are read")
         place = hdu.fileinfo()
         if place is not None and place["datLoc"] + hdu.size > length:
             raise ImageRefusedError("truncated", f"{name}: {length} bytes where {place['datLoc'] + hdu.size} are due")
@@ -176,7 +179,9 @@ def _planes(
         factor = nanomaggies_per_unit(partial(_value, header, primary), spec.zero_point)
         with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes infinite, then NaN
             pixels = np.asarray(hdu.data, np.float32).reshape(shape)[..., ::-1, :]  # rows go up in FITS
-        pixels = np.where(np.isfinite(pixels), pixels, np.float32(np.nan))
+        observed = np.isfinite(pixels)
+        if not observed.all():
+            pixels = np.where(observed, pixels, np.float32(np.nan))
         if len(shape) == 2:
             yield _Plane(header_band(header), pixels, factor)
         else:

@@ -35,7 +35,7 @@ BANDS = ("g", "r", "z")
 COLUMNS = ("inds", "ra", "dec", "ebv")
 CACHE_BYTES = 128 * 2**20
 """Chunks that stay unpacked between reads; a chunk may hold many galaxies."""
-MAX_CHUNK_BYTES = 2**30
+MAX_CHUNK_BYTES = 2**28
 STRETCH_BYTES = 32 * 2**20
 """Read at once where rows follow each other."""
 
@@ -145,7 +145,9 @@ class ImageFile:
                 return
             yield ImageRefusedError("corrupt-image", f"{self.name}: row {rows[0]}: {_brief(error)}")
             return
-        images[~np.isfinite(images)] = np.nan
+        observed = np.isfinite(images)
+        if not observed.all():  # seldom, and three times as slow
+            images[~observed] = np.nan
         yield from images
 
     def _dataset(self, name: str) -> Any:

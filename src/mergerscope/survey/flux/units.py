@@ -17,11 +17,13 @@ NANOMAGGY_JANSKY = 3.631e-6
 MAGNITUDE_KEYS = ("MAGZERO", "PHOTZP", "MAGZP")
 """Headers that give the AB magnitude of one unit of a pixel.
 
-Others mean one unit a second, or leave out the exposure: ``MAGZPT`` of some pipelines, ``FPA.ZP`` of Pan-STARRS. They
-are not read, for a wrong zero point is worse than none.
+Others are not read, for many leave out the exposure time, as ``FPA.ZP`` of Pan-STARRS does, and a wrong zero point is
+worse than none.
 """
 FLUX_OF_ZERO = "FLUXMAG0"
 """Units that an object of magnitude 0 has, as the HSC pipeline writes."""
+LEGACY = ("decals", "legacysurvey")
+"""What ``SURVEY`` begins with in the cutouts of the Legacy Surveys' service, which name no unit and are nanomaggies."""
 FAINTEST = 60.0
 """A zero point beyond it is none."""
 
@@ -29,8 +31,8 @@ FAINTEST = 60.0
 def nanomaggies_per_unit(value_of: Callable[[str], Any], zero_point: float | None) -> float | None:
     """Return the nanomaggies that one unit of a pixel is, or None where nobody knows.
 
-    ``BUNIT`` decides where it names nanomaggies or janskys; else the first of `MAGNITUDE_KEYS`, then ``FLUXMAG0``,
-    then the given zero point.
+    ``BUNIT`` decides where it names nanomaggies or janskys; else the first of `MAGNITUDE_KEYS`, then whether the Legacy
+    Surveys' cutout service wrote it, then ``FLUXMAG0``, then the given zero point.
 
     Args:
         value_of: a header's value by its key, None where it is not there.
@@ -46,6 +48,8 @@ def nanomaggies_per_unit(value_of: Callable[[str], Any], zero_point: float | Non
         magnitude = _number(value_of(key))
         if magnitude is not None and 0 < magnitude < FAINTEST:
             return _of_zero_point(magnitude)
+    if str(value_of("SURVEY") or "").lower().replace(" ", "").startswith(LEGACY) and value_of("IMAGETYP"):
+        return 1.0
     flux_of_zero = _number(value_of(FLUX_OF_ZERO))
     if flux_of_zero is not None and flux_of_zero > 0:
         return 1e9 / flux_of_zero
