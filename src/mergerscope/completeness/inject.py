@@ -12,14 +12,17 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from mergerscope.completeness.light import as_light, with_light
 from mergerscope.completeness.photons import SKY_ELECTRONS, add_photon_noise
 from mergerscope.completeness.point_spread import FWHM, PointSpread
 from mergerscope.completeness.sky import Host, lift_host
 from mergerscope.learn.compose import add_light, match_colour, stretched
 from mergerscope.learn.encounters import tinted
+from mergerscope.shards.sample import Pixels
 from mergerscope.simulate.mergers import BOUND, MOVING, Merger, follow
 from mergerscope.simulate.paint import SHARPEST, paint
 from mergerscope.simulate.plan import Plan, draw_plan
+from mergerscope.survey.stretch import FluxStretch
 
 __all__ = ["TRUTH", "Injected", "draw_mergers", "half_light_radius", "inject", "plans", "single", "truth_row"]
 
@@ -51,14 +54,15 @@ class Injected:
     """One cutout with a painted galaxy, and what was painted.
 
     Attributes:
-        image: (C, H, W) uint8.
-        brightness: displayed light of the host that it replaces, mean of the channels, in pixels of full white.
+        image: (C, H, W) as the shards hold it.
+        brightness: light of the host that it replaces, mean of the channels, in pixels of full white; of a picture as
+            it is displayed, of flux before it is stretched.
         fwhm_px: of the point spread that it was given.
         kpc_per_pixel: scale at which it was painted.
         both_inside: whether both nuclei lie in the cutout.
     """
 
-    image: NDArray[np.uint8]
+    image: Pixels
     brightness: float
     fwhm_px: float
     kpc_per_pixel: float
@@ -104,41 +108,47 @@ def single(merger: Merger) -> Merger:
 
 
 def inject(
-    image: NDArray[np.uint8], merger: Merger, points: PointSpread, rng: np.random.Generator,
-    sky_electrons: float = SKY_ELECTRONS,
+    image: Pixels, merger: Merger, points: PointSpread, rng: np.random.Generator,
+    sky_electrons: float = SKY_ELECTRONS, stretch: FluxStretch | None = None,
 ) -> Injected:  # fmt: skip
     """Put a merger in the place of the galaxy of a cutout.
 
     Light is painted at the cutout's pixel scale, blurred to the survey's point spread while it is still linear, then
-    stretched for display as training's encounters are, and given the noise of its own photons. Where the two galaxies
-    are far apart, the nearer one has the size and brightness of the host and the other comes on top.
+    stretched for display as training's encounters are, and given the noise of its own photons. Flux stays linear: it
+    is not stretched, and adds up. Where the two galaxies are far apart, the nearer one has the size and brightness of
+    the host and the other comes on top.
 
     Args:
-        image: (C, H, W) uint8 with the host.
+        image: (C, H, W) uint8, or float32 flux, with the host.
         merger: what to paint.
         points: the survey's point spread.
         rng: of the noise.
         sky_electrons: of sky in a pixel, see `mergerscope.completeness.photons`.
+        stretch: of flux; None for pictures.
     """
-    host = lift_host(image / 255, rng)
+    host = lift_host(as_light(image, stretch), rng, linear=stretch is not None)
     fwhm = points.at(host.sky.grain)
-    smooth, bend, scale = _fitted(merger, host, fwhm)
+    smooth, bend, scale = _fitted(merger, host, fwhm, linear=stretch is not None)
     noisy = add_photon_noise(smooth, bend, host.sky, sky_electrons, rng)
-    light = torch.from_numpy(np.minimum(noisy, 1)).float()[None]
-    background = torch.from_numpy(host.background).float()[None]
-    seen = add_light(background, light)[0].numpy()
+    if stretch is None:
+        light = torch.from_numpy(np.minimum(noisy, 1)).float()[None]
+        background = torch.from_numpy(host.background).float()[None]
+        seen = add_light(background, light)[0].numpy()
+    else:
+        seen = host.background + noisy
     half_field = scale * image.shape[1] / 2
     return Injected(
-        np.round(255 * np.clip(seen, 0, 1)).astype(np.uint8), host.brightness, fwhm, scale,
+        with_light(image, seen, stretch), host.brightness, fwhm, scale,
         bool(np.abs(merger.nuclei_kpc).max() < half_field),
     )
 
 
-def _fitted(merger: Merger, host: Host, fwhm: float) -> tuple[Array, float, float]:
-    """Displayed light (C, H, W) of the host's size, brightness, peak and colour; how it is bent; its kpc a pixel.
+def _fitted(merger: Merger, host: Host, fwhm: float, linear: bool) -> tuple[Array, float, float]:
+    """Light (C, H, W) of the host's size, brightness, peak and colour; how it is bent, 0: not; its kpc a pixel.
 
     How deep a survey's display stretches is not known to us; that which gives the same total light the same peak is
-    taken for it, or a merger would stand out by a core that no galaxy of the survey shows.
+    taken for it, or a merger would stand out by a core that no galaxy of the survey shows. Where light is ``linear``
+    nothing is bent, and the peak is what it is.
     """
     theirs = torch.from_numpy(host.light).float()[None]
     grey = host.light.mean(axis=0)
@@ -147,20 +157,24 @@ def _fitted(merger: Merger, host: Host, fwhm: float) -> tuple[Array, float, floa
     scale = merger.half_light_kpc / wanted
     for turn in range(ROUNDS):
         populations, own = _blurred(merger, size, scale, fwhm)
-        linear = tinted(populations, host.light.shape[0])
-        linear = linear / (linear.mean(1) * torch.from_numpy(own)).amax().clamp_min(1e-12)
+        painted = tinted(populations, host.light.shape[0])
+        painted = painted / (painted.mean(1) * torch.from_numpy(own)).amax().clamp_min(1e-12)
         lower, upper = (math.log(depth) for depth in DEPTHS)
-        for _ in range(HALVINGS):
+        light, middle = painted, 0.0
+        for _ in range(0 if linear else HALVINGS):
             middle = (lower + upper) / 2
-            light = stretched(linear, torch.tensor([math.exp(middle)]))
+            light = stretched(painted, torch.tensor([math.exp(middle)]))
             mine = light.mean(1)[0].numpy() * own
             # A deeper stretch lowers the peak of the same total.
             lower, upper = (middle, upper) if _peak(mine) * host.brightness > peak * mine.sum() else (lower, middle)
+        mine = light.mean(1)[0].numpy() * own
         if turn < ROUNDS - 1:
             scale *= float(np.clip(half_light_radius(mine) / wanted, 0.5, 2.0))
     light = match_colour(light, theirs, torch.tensor([True]))
     inside = torch.from_numpy(own)
     factor = host.brightness / max(float((light * inside).mean(1).sum()), 1e-6)
+    if linear:
+        return (factor * light)[0].double().numpy(), 0.0, scale
     # What is clipped at white is missing from the sum: raised until it is there, or no longer comes.
     for _ in range(ROUNDS):
         shown = float(((factor * light).clamp(0, 1) * inside).mean(1).sum())

@@ -36,7 +36,8 @@ def add_photon_noise(light: Array, bend: float, sky: Sky, electrons: float, rng:
     """Return displayed light (C, H, W) with the noise of its own photons.
 
     The display shows a brightness I, mean of the channels, as asinh(bend I) / bend, and keeps colours: faint light is
-    shown as it is. Noise is added before that, with the grain of the sky's, each channel its own.
+    shown as it is; with a bend of 0 all light is. Noise is added before that, with the grain of the sky's, each channel
+    its own.
 
     Args:
         light: displayed, without noise and above the sky.
@@ -46,11 +47,13 @@ def add_photon_noise(light: Array, bend: float, sky: Sky, electrons: float, rng:
         rng: where the noise comes from.
     """
     shown = np.maximum(light.mean(axis=0), 1e-9)
-    flux = light * (np.sinh(bend * shown) / bend / shown)
+    flux = light * (np.sinh(bend * shown) / bend / shown) if bend else light
     upper = np.quantile(sky.values, ONE_SIGMA, axis=1)
     sigma = np.maximum(upper - sky.level, 0.25 / 255)[:, None, None]
     spread = np.sqrt(np.maximum(flux, 0) * sigma / math.sqrt(electrons))
     noisy = flux + spread * sky_noise(_gaussian(sky), (light.shape[1], light.shape[2]), rng)
+    if not bend:
+        return np.asarray(noisy)
     brightness = np.maximum(noisy.mean(axis=0), 1e-9)
     return np.asarray(noisy * (np.arcsinh(bend * brightness) / bend / brightness))
 

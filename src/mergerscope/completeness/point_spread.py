@@ -13,7 +13,7 @@ from scipy.ndimage import maximum_filter
 
 from mergerscope.completeness.sky import measure_sky
 
-__all__ = ["FWHM", "PointSpread", "measure_point_spread"]
+__all__ = ["FWHM", "SATURATED", "PointSpread", "measure_point_spread"]
 
 Array = NDArray[Any]
 
@@ -68,17 +68,21 @@ class PointSpread:
         return float(np.median(self.fwhm_px[alike]))
 
 
-def measure_point_spread(images: Iterable[Array]) -> PointSpread:
+def measure_point_spread(images: Iterable[Array], saturated: float = SATURATED) -> PointSpread:
     """Measure the compact, round, unsaturated sources away from the middle of images (C, H, W) in 0...1.
 
     Widths are those of the Gaussian that fits best in the sense of adaptive moments (Bernstein & Jarvis 2002, AJ 123,
     583): the weight is the source's own Gaussian, so neighbours and noise far out count little. The broader tail,
     small galaxies, is cut at three standard deviations from the median.
+
+    Args:
+        images: of the survey.
+        saturated: largest peak of a source; linear light has none.
     """
     widths: list[Array] = []
     grains: list[Array] = []
     for image in images:
-        found = _sources(image)
+        found = _sources(image, saturated)
         if len(found):
             grain = measure_sky(image).grain
             widths.append(found)
@@ -94,7 +98,7 @@ def measure_point_spread(images: Iterable[Array]) -> PointSpread:
     return PointSpread(width, grain_of)
 
 
-def _sources(image: Array) -> Array:
+def _sources(image: Array, saturated: float) -> Array:
     """FWHM in pixels of the sources of one image."""
     sky = measure_sky(image)
     grey = image.mean(axis=0) - float(sky.level.mean())
@@ -102,7 +106,7 @@ def _sources(image: Array) -> Array:
     h, w = grey.shape
     reach = max(5, h // 10)
     peak = (grey == maximum_filter(grey, size=2 * (reach // 2) + 1)) & (grey > SIGNAL * noise)
-    peak &= image.max(axis=0) < SATURATED
+    peak &= image.max(axis=0) < saturated
     y, x = np.nonzero(peak[reach : h - reach, reach : w - reach])
     y, x = y + reach, x + reach
     far = np.hypot((2 * y + 1) / h - 1, (2 * x + 1) / w - 1) > CENTRE

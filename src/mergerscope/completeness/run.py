@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from mergerscope.completeness.gallery import save_gallery
 from mergerscope.completeness.inject import TRUTH, Injected, draw_mergers, inject, truth_row
+from mergerscope.completeness.light import as_light
 from mergerscope.completeness.photons import SKY_ELECTRONS
-from mergerscope.completeness.point_spread import PointSpread, measure_point_spread
+from mergerscope.completeness.point_spread import SATURATED, PointSpread, measure_point_spread
 from mergerscope.completeness.recovery import bins_of, depths, ranks_among, wilson
 from mergerscope.completeness.survey import Ranked, load_ranked
 from mergerscope.params import Params
@@ -22,6 +24,8 @@ from mergerscope.report.completeness import COLUMNS, completeness_panels, read_c
 from mergerscope.report.style import save_panels
 from mergerscope.search.write import number, write_csv, write_json
 from mergerscope.shards.reader import read_images
+from mergerscope.shards.sample import Pixels
+from mergerscope.shards.shown import shown_bytes
 from mergerscope.simulate.mergers import Merger
 
 __all__ = ["run"]
@@ -47,9 +51,10 @@ class Batch:
     injected: list[Injected]
 
     @property
-    def images(self) -> NDArray[np.uint8]:
-        """(n, C, H, W)."""
-        return np.stack([one.image for one in self.injected])
+    def images(self) -> Pixels:
+        """(n, C, H, W) as the shards hold them."""
+        images: Pixels = np.array([one.image for one in self.injected])
+        return images
 
 
 def run(paths: Paths, params: Params, mergers: int, seed: int, sky_electrons: float = SKY_ELECTRONS) -> None:
@@ -70,13 +75,13 @@ def run(paths: Paths, params: Params, mergers: int, seed: int, sky_electrons: fl
         ContractError: what they wrote does not belong together.
         TrackingError: the MLflow store cannot be used.
     """
-    survey = load_ranked(paths, params.embed.views)
+    survey = load_ranked(paths, params)
     rng = np.random.default_rng([seed, 2])
     points = _point_spread(paths, survey, rng)
     batch = _inject(paths, survey, points, mergers, seed, rng, sky_electrons)
     single = max(1, mergers // PER_CONTROL)
     control = _inject(paths, survey, points, single, seed, rng, sky_electrons, alone=True)
-    every = np.concatenate([batch.images, control.images])
+    every: Pixels = np.concatenate([batch.images, control.images])
     with progress("completeness: embedding", len(every), "galaxies") as advance:
         scores, theirs = survey.scores(every, params, advance)
     ranks = ranks_among(theirs, scores[survey.candidates])
@@ -90,7 +95,8 @@ def run(paths: Paths, params: Params, mergers: int, seed: int, sky_electrons: fl
         "mergers": mergers, "seed": seed, "sky_electrons": sky_electrons, **metrics, "point_spread": _told(points),
     })  # fmt: skip
     save_panels(completeness_panels(read_curves(folder / "curves.csv")), folder / "completeness.png", columns=2)
-    save_gallery(batch.images, batch.mergers, ranks[:mergers], ks[-1], folder / "gallery.png")
+    pictures = shown_bytes(batch.images, survey.stretch)
+    save_gallery(pictures, batch.mergers, ranks[:mergers], ks[-1], folder / "gallery.png")
     _say(metrics, folder)
 
 
@@ -98,7 +104,8 @@ def _point_spread(paths: Paths, survey: Ranked, rng: np.random.Generator) -> Poi
     rows = np.sort(rng.permutation(survey.store.size)[:MEASURED])
     images = read_images(paths.shards, survey.manifest, survey.store.ids[rows].tolist())
     with progress("completeness: point spread", len(images), "cutouts") as advance:
-        points = measure_point_spread(_counted((image / 255 for image in images), advance))
+        lights = (as_light(image, survey.stretch) for image in images)
+        points = measure_point_spread(_counted(lights, advance), math.inf if survey.stretch else SATURATED)
     told = f"completeness: point spread {points.median_px:.2f} px FWHM"
     if points.measured:
         console.print(f"{told}, from {len(points.fwhm_px)} compact sources in {len(images)} cutouts", highlight=False)
@@ -130,7 +137,7 @@ def _inject(
         for place, merger in enumerate(draw_mergers(count, seed, alone)):
             own = np.random.default_rng([seed, 4 if alone else 3, place])
             mergers.append(merger)
-            injected.append(inject(images[place], merger, points, own, sky_electrons))
+            injected.append(inject(images[place], merger, points, own, sky_electrons, survey.stretch))
             advance(1)
     return Batch(hosts, mergers, injected)
 

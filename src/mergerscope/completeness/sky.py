@@ -26,6 +26,8 @@ SMOOTHED = 1.5
 """Standard deviation, in pixels at 64 a side, of the blur before a galaxy's edge is sought."""
 EDGE = 3.0
 """Level of that edge above the sky, in standard deviations of the blurred sky."""
+LEAST = 0.05
+"""Of the light above the sky: a channel's flux, where noise leaves none."""
 MARGIN = 3
 """Pixels, at 64 a side, by which the edge is moved outwards: faint light goes on below the noise."""
 
@@ -109,10 +111,12 @@ def sky_noise(sky: Sky, shape: tuple[int, int], rng: np.random.Generator) -> Arr
     return np.where(place >= 0.5, upper, 2 * sky.level[:, None, None] - upper)
 
 
-def lift_host(image: Array, rng: np.random.Generator) -> Host:
+def lift_host(image: Array, rng: np.random.Generator, linear: bool = False) -> Host:
     """Take the galaxy in the middle out of an image (C, H, W), and close the gap with sky.
 
-    The galaxy is what hangs together with the middle above `EDGE`; a neighbour that touches it goes with it.
+    The galaxy is what hangs together with the middle above `EDGE`; a neighbour that touches it goes with it. Noise
+    below the sky is no light; where light is ``linear`` the noise above it is taken off each channel's sum, which is
+    then the flux.
     """
     sky = measure_sky(image)
     own = _own_pixels(image)
@@ -121,7 +125,12 @@ def lift_host(image: Array, rng: np.random.Generator) -> Host:
     noise = sky_noise(sky, own.shape, rng)
     # Roots, so that the noise is as strong where one passes into the other as on both sides.
     background = level + (image - level) * np.sqrt(1 - share) + (noise - level) * np.sqrt(share)
-    return Host(background, np.where(own, np.maximum(image - level, 0), 0.0), sky)
+    above = np.where(own, image - level, 0.0)
+    light = np.maximum(above, 0)
+    if linear:
+        flux, bright = (part.sum(axis=(1, 2), keepdims=True) for part in (above, light))
+        light *= np.maximum(flux, LEAST * bright) / np.maximum(bright, 1e-12)
+    return Host(background, light, sky)
 
 
 def _own_pixels(image: Array) -> NDArray[np.bool_]:

@@ -21,8 +21,11 @@ from mergerscope.search.labels import Labels
 from mergerscope.search.rankers import score
 from mergerscope.search.store import EmbeddingStore
 from mergerscope.shards.manifest import Manifest
+from mergerscope.shards.sample import Pixels
+from mergerscope.shards.shown import stretch_of
 from mergerscope.survey.catalog_file import read_catalog
 from mergerscope.survey.roles import POOL
+from mergerscope.survey.stretch import FluxStretch
 from mergerscope.tracking.embedder import load_embedder
 
 __all__ = ["Ranked", "load_ranked"]
@@ -36,6 +39,7 @@ class Ranked:
 
     Attributes:
         manifest: of the shards.
+        stretch: of the flux in them; None where they hold pictures.
         store: embeddings.
         labels: what the catalogue knows of each row of the store.
         encoder: the champion, which made the embeddings.
@@ -44,6 +48,7 @@ class Ranked:
     """
 
     manifest: Manifest
+    stretch: FluxStretch | None
     store: EmbeddingStore
     labels: Labels
     encoder: Encoder
@@ -64,7 +69,7 @@ class Ranked:
         """Row numbers of the galaxies that may be replaced: neither known nor hidden mergers."""
         return np.flatnonzero((self.labels.role == POOL) & ~self.labels.known)
 
-    def scores(self, images: NDArray[np.uint8], params: Params, advance: Advance | None = None) -> tuple[Array, Array]:
+    def scores(self, images: Pixels, params: Params, advance: Advance | None = None) -> tuple[Array, Array]:
         """Score the survey (N,) and images (n, C, H, W) that are not in it, as if each of these alone were added.
 
         The images are embedded as `mergerscope embed` does, and are guests of the store: they are scored, and the
@@ -86,24 +91,27 @@ class Ranked:
         return found[: self.store.size], found[self.store.size :]
 
 
-def load_ranked(paths: Paths, views: int) -> Ranked:
+def load_ranked(paths: Paths, params: Params) -> Ranked:
     """Read what the stages up to `rank` wrote.
 
     Args:
         paths: of the project.
-        views: `embed.views`, which the embeddings must have been made with.
+        params: all parameters; the embeddings must have been made with `embed.views`.
 
     Raises:
         MissingInputError: one of them has not been run.
         ContractError: what they wrote does not belong together, or no galaxy is left to be replaced.
         TrackingError: the MLflow store cannot be used.
     """
+    views = params.embed.views
     catalog, manifest = read_catalog(paths.catalog), Manifest.load(paths.manifest)
     store = EmbeddingStore.open(paths.embeddings)
     choice = _read(paths.rank_results / "choice.json", "rank", ("ranker", "references", "candidates"))
     labels = Labels.of(catalog, store.ids)
     encoder, receipt = load_embedder(paths, views)
-    ranked = Ranked(manifest, store, labels, encoder, receipt.weights_sha256, str(choice["ranker"]))
+    ranked = Ranked(
+        manifest, stretch_of(params, manifest), store, labels, encoder, receipt.weights_sha256, str(choice["ranker"])
+    )
     counts = {"references": len(labels.all_known), "candidates": len(ranked.candidates)}
     told = {name: choice[name] for name in counts}
     if told != counts:
