@@ -59,14 +59,16 @@ def test_the_format_is_told_by_the_contents_and_not_by_the_name(tmp_path):
     assert len(read_positions(tmp_path / "list.csv")) == 3
 
 
-@pytest.mark.parametrize("kind", ["fits", "votable", "parquet"])
+@pytest.mark.parametrize("kind", ["fits", "votable", "parquet", "old votable"])
 def test_ucds_go_before_names(tmp_path, kind):
     """The columns called ra and dec here are those of a bright star nearby."""
     path = tmp_path / "list"
     what = table("lon", "lat")
     what["ra"] = what["dec"] = [1.0, 2.0, 3.0]
     ucds = {"lon": "POS.EQ.RA;META.MAIN", "lat": "pos.eq.dec;meta.main"}
-    if kind == "votable":
+    if kind == "old votable":
+        ucds = {"lon": "POS_EQ_RA_MAIN", "lat": "POS_EQ_DEC_MAIN"}
+    if "votable" in kind:
         for name, ucd in ucds.items():
             what[name].info.meta = {"ucd": ucd}
         what.write(path, format="votable")
@@ -157,6 +159,12 @@ def test_a_table_that_is_not_there_a_cut_one_and_a_column_of_no_angle(tmp_path):
     (tmp_path / "cut.vot").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(TableError, match="cannot be read as votable"):
         read_positions(tmp_path / "cut.vot")
+    what = table()
+    what["twice"] = np.ones((3, 2))
+    what.rename_columns(["ra", "twice"], ["other", "ra"])
+    what.write(tmp_path / "twice.fits")
+    with pytest.raises(TableError, match="'ra' holds several numbers a row"):
+        read_positions(tmp_path / "twice.fits")
     what = table()
     what["ra"].unit = "kpc"
     what.write(tmp_path / "list.fits")

@@ -88,7 +88,8 @@ def _columns(table: Table, path: Path) -> tuple[str, str]:
     ucds = {name: column_ucd(table, name) for name in table.colnames}
     found = []
     for axis, names in (("ra", RA_NAMES), ("dec", DEC_NAMES)):
-        main = [name for name, ucd in ucds.items() if ucd == f"pos.eq.{axis};meta.main"]
+        # the second is UCD1, which older tables of VizieR have
+        main = [name for name, ucd in ucds.items() if ucd in (f"pos.eq.{axis};meta.main", f"pos_eq_{axis}_main")]
         lower = {name.lower(): name for name in reversed(table.colnames)}
         named = [lower[name] for name in names if name in lower]
         meant = [name for name, ucd in ucds.items() if ucd.split(";")[0] == f"pos.eq.{axis}"]
@@ -107,10 +108,9 @@ def _columns(table: Table, path: Path) -> tuple[str, str]:
 
 def _degrees(table: Table, name: str, path: Path, *, right_ascension: bool) -> Array:
     column = table[name]
-    absent = np.asarray(getattr(column, "mask", np.zeros(len(column), bool)), dtype=bool)
-    if getattr(column, "ndim", 1) != 1:
+    absent, values = np.ma.getmaskarray(column), np.ma.getdata(column)
+    if values.ndim != 1:
         raise TableError(f"{path}: column {name!r} holds several numbers a row.")
-    values = np.ma.getdata(np.asarray(column) if not hasattr(column, "filled") else column.filled())
     if values.dtype.kind in "iuf":
         return np.where(absent, np.nan, values.astype(np.float64) * _unit(column, name, path))
     texts = [_text(value) for value in values]
