@@ -7,7 +7,7 @@ slow machine slows both. Run it on a machine that does nothing else.
 import subprocess
 import sys
 
-BENCHMARKS = ("bench_shard", "bench_loader", "bench_embed", "bench_rank", "bench_simulate")
+BENCHMARKS = ("bench_shard", "bench_loader", "bench_embed", "bench_rank", "bench_index", "bench_simulate")
 
 
 def main() -> None:
