@@ -99,6 +99,8 @@ def _leaves(block: BaseModel, default: BaseModel, prefix: str) -> list[Setting]:
 def _shown(value: object) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{name}: {_shown(entry)}" for name, entry in value.items())
+    if value == "":
+        return '""'
     return f"[{', '.join(map(_shown, value))}]" if isinstance(value, tuple) else str(value)
 
 

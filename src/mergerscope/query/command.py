@@ -23,8 +23,8 @@ __all__ = ["search"]
               metavar="ARCSEC", help="How far from --position its galaxy may be.")  # fmt: skip
 @click.option("--field", type=click.FloatRange(0, 1, min_open=True), metavar="FRACTION",
               help="Side of the central square of each --image that is looked at, as a fraction of its shorter side. "
-              "It should show about as many radii of the galaxy as the survey's cutouts. By default several are tried, "
-              "and the likest counts.")  # fmt: skip
+              "It should show about as many radii of the galaxy as the survey's cutouts. By default several, of .2 to "
+              ".7, are tried, and their mean counts.")  # fmt: skip
 @click.option("--top", type=click.IntRange(min=1), default=24, show_default=True, help="Galaxies to find.")
 @click.option("--index", type=click.Choice(["ivf", "hnsw"]),
               help="Search an index instead of every galaxy. It is made once, and tells which share of the nearest "
@@ -39,7 +39,7 @@ def search(
     """Find the galaxies of the survey that are most like others: by id, by position, or by their pictures.
 
     Writes similar.csv, similar.parquet and the contact sheet similar.png, the queries first. Several queries are one
-    set of examples: a galaxy is ranked by its mean likeness to that third of them which it is most like. Run
+    set of examples: a galaxy is ranked by its mean likeness to that half of them which it is most like. Run
     `mergerscope embed`, or `dvc repro`, before.
     """
     if not (ids or images or positions):

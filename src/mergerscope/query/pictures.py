@@ -19,7 +19,7 @@ __all__ = ["FIELDS", "Picture", "read_pictures"]
 
 Array = np.ndarray[Any, Any]
 
-FIELDS = (0.2, 0.3, 0.5, 0.7, 1.0)
+FIELDS = (0.2, 0.3, 0.5, 0.7)
 """Of a picture's shorter side, what is tried where nobody says how much of it the survey would have kept: see
 docs/search.md for how that was measured."""
 
@@ -94,7 +94,7 @@ def _cut(path: Path, field: float | None, size: int) -> Picture:
         try:
             cutouts.append(make_cutout(data, part, size))
         except ImageRefusedError as error:
-            # A small picture is used as far as it goes; the whole of it is the last that is tried.
+            # A small picture is used as far as it goes; the widest field is the last that is tried.
             if error.reason != "too-small" or part == (field or FIELDS[-1]):
                 raise
             continue

@@ -29,10 +29,10 @@ KEPT = 100_000
 class Queries:
     """What is looked for: Q queries of one vector each, or of several where each is tried in several ways.
 
-    How much a galaxy is like one query is the cosine to the nearest of that query's vectors, after shrinkage whitening:
-    in the raw embedding all galaxies share a large mean, and all cosines lie near 1. How much it is like all of them
-    is the mean over that third of the queries that it is most like (docs/search.md has the measurement behind it):
-    examples of one class are of several kinds, and no galaxy is like all of these at once.
+    How much a galaxy is like one query is the mean cosine to that query's vectors, after shrinkage whitening: in the
+    raw embedding all galaxies share a large mean, and all cosines lie near 1. How much it is like all of them is the
+    mean over that half of the queries which it is most like: examples of one class are of several kinds, and no galaxy
+    is like all of these at once. Both were measured, see docs/search.md.
 
     Attributes:
         units: (V, A) whitened unit vectors.
@@ -63,15 +63,16 @@ class Queries:
     @property
     def counted(self) -> int:
         """How many queries a galaxy is compared with in the end: those that it is most like, at least one."""
-        return -(-self.count // 3)
+        return -(-self.count // 2)
 
     def likeness(self, units: torch.Tensor) -> torch.Tensor:
         """Return the cosines (b, Q) of galaxies, given as whitened unit vectors (b, A), to each query."""
         cosine = units @ self.units.T
         if self.count == len(self.owner):
             return cosine
-        nearest = cosine.new_full((len(cosine), self.count), -torch.inf)
-        return nearest.scatter_reduce_(1, self.owner.expand(len(cosine), -1), cosine, "amax")
+        several = self.owner.expand(len(cosine), -1)
+        mean = cosine.new_zeros((len(cosine), self.count))
+        return mean.scatter_reduce_(1, several, cosine, "mean", include_self=False)
 
     def nearest_vectors(self, store: EmbeddingStore, rows: Array) -> Array:
         """Return of each query (Q,) the number of that vector which is, in the mean, most like some galaxies."""
@@ -89,7 +90,7 @@ class Found:
 
     Attributes:
         rows: (K,) row numbers in the store.
-        similarity: (K,) float32, mean of the cosines to the third of the queries that each is most like.
+        similarity: (K,) float32, mean of the likeness to that half of the queries which each is most like.
         nearest: (K,) number of the query that each is most like.
     """
 
