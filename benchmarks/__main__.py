@@ -7,13 +7,10 @@ slow machine slows both. Run it on a machine that does nothing else.
 import subprocess
 import sys
 
-<<<<<<< HEAD
 BENCHMARKS = (
-    "bench_shard", "bench_formats", "bench_loader", "bench_embed", "bench_rank", "bench_publish", "bench_simulate",
+    "bench_shard", "bench_formats", "bench_loader", "bench_embed", "bench_rank", "bench_index", "bench_publish",
+    "bench_simulate",
 )
-=======
-BENCHMARKS = ("bench_shard", "bench_loader", "bench_embed", "bench_rank", "bench_index", "bench_simulate")
->>>>>>> s
 
 
 def main() -> None:
