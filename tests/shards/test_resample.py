@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from mergerscope.shards.resample import LOBES, ONE, QUARTERS, Lanczos, _weights, lanczos
+from mergerscope.shards.resample import LOBES, ONE, QUARTERS, Lanczos, axis_weights, lanczos
 
 
 def slow_kernel(x: float) -> float:
@@ -48,7 +48,7 @@ def test_the_weights_are_the_textbooks(stretch: tuple[int, float, float, int]) -
     length, low, high, size = stretch
     if size > 2 * (high - low):
         return
-    weights = _weights(length, low, high, size)
+    weights = axis_weights(length, low, high, size)
     np.testing.assert_array_equal(weights.sum(axis=1), ONE)
     np.testing.assert_array_equal(weights, np.rint(weights))
     # Half a step for each, and for the largest all that the others left.
@@ -61,7 +61,7 @@ def test_sums_stay_where_float32_holds_whole_numbers(stretch: tuple[int, float, 
     length, low, high, size = stretch
     if size > 2 * (high - low):
         return
-    largest = np.abs(_weights(length, low, high, size)).sum(axis=1).max() / ONE
+    largest = np.abs(axis_weights(length, low, high, size)).sum(axis=1).max() / ONE
     assert 255 * largest * QUARTERS * largest * ONE < 2**24
 
 
@@ -87,8 +87,8 @@ class TestAgainst:
     def test_whole_numbers(self, shape: tuple[int, int], box: tuple[float, float, float, float], size: int) -> None:
         image = np.random.default_rng(2).integers(0, 256, (*shape, 3), dtype=np.uint8)
         top, left, bottom, right = box
-        rows = _weights(shape[0], top, bottom, size).astype(np.int64)
-        columns = _weights(shape[1], left, right, size).astype(np.int64)
+        rows = axis_weights(shape[0], top, bottom, size).astype(np.int64)
+        columns = axis_weights(shape[1], left, right, size).astype(np.int64)
         mixed = np.rint(np.einsum("yi,ijc->yjc", rows, image.astype(np.int64)) * (QUARTERS / ONE)).astype(np.int64)
         exact = np.einsum("xj,yjc->cyx", columns, mixed)
         expected = np.clip(np.rint(exact / (ONE * QUARTERS)), 0, 255)

@@ -189,7 +189,7 @@ def test_a_killed_process_leaves_no_worker_and_is_taken_up(make_survey: Any, mad
 
 def test_a_worker_that_dies_is_told(make_survey: Any, tmp_path: Path) -> None:
     survey = make_survey(8)
-    rows = tuple(Row(key, f"images/{key}.jpg", 0.0, 0.0) for key in survey.catalog.ids.tolist())
+    rows = tuple(Row(key, f"images/{key}.jpg", 0.0, 0.0, 0.0) for key in survey.catalog.ids.tolist())
 
     def tasks() -> Any:
         for number in range(20):

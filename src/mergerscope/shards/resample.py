@@ -94,7 +94,10 @@ def _cached(shape: tuple[int, int], box: tuple[float, float, float, float], size
 
 
 def axis_weights(length: int, low: float, high: float, size: int) -> Matrix:
-    """Return (size, length) weights that scale the stretch ``low...high`` of ``length`` pixels, in units of 1/ONE."""
+    """Return (size, length) weights that scale the stretch ``low...high`` of ``length`` pixels, in units of 1/ONE.
+
+    They are whole numbers, each row of them sums to ``ONE``, and where nothing is scaled they are ``ONE`` and 0.
+    """
     step = (high - low) / size
     stretch = max(step, 1.0)  # shrinking widens the filter: that is what makes it antialiased
     centres = low + (np.arange(size) + 0.5) * step

@@ -248,3 +248,16 @@ def test_the_same_bytes_by_any_number_of_processes(made: Any, tmp_path: Path, wo
             # not cropped and not scaled: identical, but for rows that go down
             np.testing.assert_array_equal(image, [hdu.data[::-1] for hdu in hdus[1:]])
             assert hdus[0].header["EBV"] == catalog.ebv[catalog.ids.tolist().index(hdus[0].header["OBJECT"])]
+
+
+def test_bad_labels_are_refused_one_by_one(made: Any, tmp_path: Path) -> None:
+    files = {f"{name}.fits": made.one_band(made.flux(i)[0]) for i, name in enumerate("abcd")}
+    lines = ["id,merger,ra_deg,dec_deg,ebv", "a,1,,,", "b,0,,,", "b,1,,,", "c,0,400,0,", "d,0", "d,1,1,1,-2", "e,1,,,"]
+    root = made.write(tmp_path / "survey", files | {"labels.csv": "\n".join(lines) + "\n"})
+    result = made.build(root)
+    assert [(one.id, one.source, one.reason) for one in result.refused] == [
+        ("b", "labels.csv:4", "duplicate-id"), ("c", "labels.csv:5", "position-out-of-range"),
+        ("d", "labels.csv:7", "reddening"), ("", "labels.csv:6", "field-count"), ("e", "labels.csv:8", "no-image"),
+    ]  # fmt: skip
+    assert result.table["id"].to_pylist() == ["a"]
+    assert result.rows == 6
