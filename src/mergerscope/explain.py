@@ -111,7 +111,9 @@ def _allowed(field: FieldInfo) -> str:
     if get_origin(kind) is dict:
         return "a parameter: {type: float | int, low, high, log, step}, or {type: categorical, choices}"
     if get_origin(kind) is tuple:
-        return "a list of names" if Ellipsis in get_args(kind) else "[low, high], 0 < low <= high"
+        if Ellipsis in get_args(kind):
+            return "a list of names" if str in get_args(kind) else "a list of numbers above 0"
+        return "[low, high], 0 < low <= high"
     if get_origin(kind) in (Union, UnionType):
         kind = next(part for part in get_args(kind) if part is not type(None))
     limits = [f"{BOUNDS[name]}{limit:g}" for rule in field.metadata for name, limit in _limits(rule)]

@@ -124,5 +124,5 @@ def test_no_images_no_embeddings(encoder):
 def test_features_are_those_before_the_reduction(encoder, pixels):
     features, _ = pool_images(encoder, pixels, views=1, batch_size=4)
     with torch.no_grad():
-        expected = encoder.pool(encoder.stages(torch.from_numpy(pixels)))
+        expected = encoder.pool(encoder.stages(encoder.prepare(torch.from_numpy(pixels))))
     torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-5)

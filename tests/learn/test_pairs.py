@@ -105,7 +105,7 @@ class TestPairs:
         )
 
     def test_the_second_follows_the_first_to_where_its_view_has_put_it(self, draw_blobs, monkeypatch):
-        monkeypatch.setattr(pairs, "photometric", lambda images, strength, generator: images)
+        monkeypatch.setattr(canvas, "photometric", lambda images, strength, generator: images)
         monkeypatch.setattr(views, "SHIFT", 0.15)
         monkeypatch.setattr(views, "ZOOM_OUT", 1.0)
         settings = ViewsParams(strength=1, min_field=1.0)

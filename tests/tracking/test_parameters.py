@@ -9,7 +9,7 @@ from mergerscope.tracking.parameters import model_parameters, run_name
 def test_only_what_shapes_the_model_is_a_parameter() -> None:
     names = set(model_parameters(Params()))
     blocks = {name.partition(".")[0] for name in names}
-    assert blocks == {"target", "shard", "views", "encoder", "objective", "train", "embed"}
+    assert blocks == {"target", "flux", "shard", "views", "encoder", "objective", "train", "embed"}
     assert {name for name in names if name.startswith(("shard.", "embed."))} == {
         "shard.crop", "shard.size", "embed.pooling", "embed.views",
     }
@@ -45,3 +45,9 @@ def test_the_name_says_objective_size_and_strength() -> None:
 def test_the_split_matters_only_where_training_sees_roles() -> None:
     assert "split.seed" not in model_parameters(Params())
     assert model_parameters(parse_params({"train": {"images": "references"}}))["split.seed"] == str(Params().split.seed)
+
+
+def test_what_only_one_stretch_reads_is_told_with_it_alone():
+    assert "flux.softening" not in model_parameters(Params())
+    told = model_parameters(parse_params({"flux": {"stretch": "lupton", "scale": [1.0, 2.5]}}))
+    assert (told["flux.stretch"], told["flux.softening"], told["flux.scale"]) == ("lupton", "8.0", "1.0, 2.5")

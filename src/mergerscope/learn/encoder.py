@@ -189,7 +189,9 @@ def load_encoder(weights: Path, config: Path) -> Encoder:
         if not path.is_file():
             raise MissingInputError(path, "train")
     try:
-        fields: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+        fields = json.loads(config.read_text(encoding="utf-8"))
+        if not isinstance(fields, dict):
+            raise TypeError(f"{type(fields).__name__} in the place of a JSON object")
         encoder = Encoder(_config(fields))
         encoder.load_state_dict(load_file(weights))
     except (ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:

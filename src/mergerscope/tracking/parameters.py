@@ -27,10 +27,12 @@ def model_parameters(params: Params) -> dict[str, str]:
     for term in {"pairs", *CONTRASTIVE} - terms.keys():
         del objective[term]
     del tree["train"]["device"]
-    flux = ("bin", "stretch", "softening", "scale") if params.flux.stretch == "lupton" else ("bin", "stretch")
+    flux = {name: tree["flux"][name] for name in ("bin", "stretch")}
+    if params.flux.stretch == "lupton":
+        flux |= {"softening": params.flux.softening, "scale": ", ".join(map(str, params.flux.scale))}
     chosen = {
         "target": tree["target"],
-        "flux": {name: tree["flux"][name] for name in flux},
+        "flux": flux,
         "shard": {name: tree["shard"][name] for name in ("crop", "size")},
         "views": tree["views"],
         "encoder": tree["encoder"],
