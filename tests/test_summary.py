@@ -39,6 +39,11 @@ def printed(table):
     return console.file.getvalue()
 
 
+def test_imported_vectors_are_named_by_their_origin():
+    rows = [row("untrained", "lda", 0.41), row("zoobot", "lda", 0.62, selected=True)]
+    assert "zoobot: selected" in printed(summary_table(METRICS | {"rows": rows}))
+
+
 def test_the_table_has_chance_the_best_baselines_and_the_selected_row():
     text = printed(summary_table(METRICS))
     lines = {re.split("  +", line.strip())[0]: line for line in text.splitlines()}

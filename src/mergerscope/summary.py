@@ -93,7 +93,8 @@ def summary_table(metrics: dict[str, Any]) -> Table:
         if mine and encoder != "trained":
             best = max(mine, key=lambda row: row["average_precision"]["value"] or 0.0)
             table.add_row(name, best["ranker"], *_figures(best, k))
-    table.add_row(NAMES["trained"], selected["ranker"], *_figures(selected, k), style="bold")
+    name = NAMES.get(selected["encoder"], f"{selected['encoder']}: selected")
+    table.add_row(name, selected["ranker"], *_figures(selected, k), style="bold")
     return table
 
 
