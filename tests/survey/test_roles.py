@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mergerscope.survey.roles import HIDDEN, POOL, REFERENCE, assign_roles, hash_uniform
+from mergerscope.survey.roles import HIDDEN, POOL, REFERENCE, assign_roles, hash_uniform, pictures
 
 THIRD = 1 / 3
 IDS = st.text("abcdefgh0123456789", min_size=1, max_size=6)
@@ -102,3 +103,13 @@ def test_order_of_rows_does_not_matter(galaxies: dict[str, tuple[bool, str]], ra
     names = list(galaxies)
     random.shuffle(names)  # type: ignore[attr-defined]
     assert roles_of(galaxies) == roles_of({name: galaxies[name] for name in names})
+
+
+def test_equal_images_have_equal_numbers_and_no_others():
+    drawn = np.random.default_rng(0).integers(0, 30, 200)
+    digests = np.array(["" if value == 0 else f"{value:032x}" for value in drawn])
+    numbers = pictures(digests)
+    same = np.equal.outer(digests, digests) & (digests != "")
+    np.fill_diagonal(same, True)
+    np.testing.assert_array_equal(np.equal.outer(numbers, numbers), same)
+    assert pictures([]).tolist() == []

@@ -54,7 +54,7 @@ class Labels:
                                 "Run `dvc repro`, which makes both anew.")
         return cls(
             rows=rows, known=catalog.known_merger[rows], vote=catalog.vote[rows], role=catalog.role[rows],
-            pictures=pictures(catalog.pixel_digest[rows]),
+            pictures=pictures(catalog.pixel_digest)[rows],
         )
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mergerscope.errors import ContractError, MissingInputError
@@ -33,6 +34,8 @@ FIXED_COLUMNS = {
 """In the file's order; the vote columns follow under their own names."""
 EBV_COLUMN = {"ebv": pa.float64()}
 """Before the votes, in the catalogue of a survey of flux: Galactic reddening, mag, null where unknown."""
+
+SLICE = 1 << 16
 
 Strings = npt.NDArray[np.str_]
 Floats = npt.NDArray[np.float64]
@@ -142,7 +145,12 @@ def _flux(about: dict[str, Any] | None) -> FluxSpec | None:
 
 
 def _strings(table: pa.Table, name: str) -> Strings:
-    return np.array(table[name].fill_null("").to_pylist(), dtype=np.str_)
+    column = table[name]
+    out = np.zeros(len(column), f"U{max(1, pc.max(pc.utf8_length(column)).as_py() or 1)}")
+    # In slices: millions of Python strings at once would take more memory than the array.
+    for start in range(0, len(column), SLICE):
+        out[start : start + SLICE] = column.slice(start, SLICE).fill_null("").to_pylist()
+    return out
 
 
 def _floats(table: pa.Table, name: str) -> Floats:

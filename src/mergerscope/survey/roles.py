@@ -41,11 +41,12 @@ def pictures(pixel_digests: Any) -> npt.NDArray[np.int64]:
     """Return a number for each galaxy, equal for equal images and for no others, int64 (N,).
 
     Args:
-        pixel_digests: (N,) strings; empty where the image cannot be decoded, which equals none.
+        pixel_digests: (N,) ASCII strings; empty where the image cannot be decoded, which equals none.
     """
-    digests = np.asarray(pixel_digests, dtype=np.str_)
+    # As bytes, for NumPy's text takes four times the memory, and sorting copies it twice.
+    digests = np.asarray(pixel_digests, dtype=np.str_).astype(np.bytes_)
     _, numbers = np.unique(digests, return_inverse=True)
-    return np.where(digests == "", -1 - np.arange(len(digests)), numbers).astype(np.int64)
+    return np.where(digests == b"", -1 - np.arange(len(digests)), numbers).astype(np.int64)
 
 
 def assign_roles(
