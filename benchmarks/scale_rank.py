@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -90,13 +91,14 @@ def in_a_process_of_its_own(folder: Path, ranker: str) -> dict[str, float]:
 def measure(folder: Path, ranker: str) -> dict[str, float]:
     files = sorted(path for path in folder.glob("shard-*.npy") if not path.name.endswith(".pairs.npy"))
     references = some_references(folder)
-    stores, orders, ratios, scored, reads = [], [], [], [], []
+    stores, orders, ratios, scored, reads, busy = [], [], [], [], [], []
     opened = seconds(lambda: stores.append(EmbeddingStore.open(folder)))
     for _ in range(REPEATS if ranker == "mean_cosine" else 1):
         reads.append(seconds(lambda: [plain_read(file) for file in files]))
-        # A store that is opened anew knows no moments, so every scoring makes all its passes.
         scores: list[np.ndarray] = []
+        started = time.process_time()
         scored.append(seconds(lambda into=scores: into.append(score(ranker, stores[0], references, RankParams()))))
+        busy.append(time.process_time() - started)
         ratios.append(scored[-1] / reads[-1])
     ordered = seconds(lambda: orders.append(rank_order(scores[0], stores[0].ids)))
     hidden = np.setdiff1d(np.load(folder / "mergers.npy"), references)
@@ -104,7 +106,8 @@ def measure(folder: Path, ranker: str) -> dict[str, float]:
     return {
         "galaxies": stores[0].size, "references": len(references), "open_s": opened, "order_s": ordered,
         "read_s": statistics.median(reads), "score_s": statistics.median(scored), "ratio": statistics.median(ratios),
-        "merger_share": float(np.isin(best, hidden).mean()), "peak_gb": peak_gb(), "load": os.getloadavg()[0],
+        "cpu_s": statistics.median(busy), "merger_share": float(np.isin(best, hidden).mean()), "peak_gb": peak_gb(),
+        "load": os.getloadavg()[0],
     }  # fmt: skip
 
 
@@ -115,14 +118,15 @@ def peak_gb() -> float:
 
 def report(ranker: str, found: dict[str, float]) -> None:
     galaxies = int(found["galaxies"])
-    score, opening, order = (found[name] / galaxies * 1e6 for name in ("score_s", "open_s", "order_s"))
+    names = ("score_s", "cpu_s", "open_s", "order_s")
+    score, cpu, opening, order = (found[name] / galaxies * 1e6 for name in names)
     limit = f"; at most {READ_LIMIT:g}" if ranker == "mean_cosine" else ""
     print(
         f"scale_rank_{ranker} {found['ratio']:.2f} times one sequential read of the files ({galaxies} x {DIM} float16 "
         f"against {int(found['references'])} references{limit}); {found['peak_gb']:.2f} GB peak (below "
-        f"{MEMORY_LIMIT_GB:g}); a million take {score:.2f} s to score, {opening:.2f} s to open and {order:.2f} s to "
-        f"order, at load {found['load']:.1f}; hidden mergers are {found['merger_share']:.0%} of the best {TOP}, "
-        f"{MERGERS:.0%} of all", flush=True,
+        f"{MEMORY_LIMIT_GB:g}); a million take {score:.2f} s to score ({cpu:.2f} s of all cores), {opening:.2f} s to "
+        f"open and {order:.2f} s to order, at load {found['load']:.1f}; hidden mergers are "
+        f"{found['merger_share']:.0%} of the best {TOP}, {MERGERS:.0%} of all", flush=True,
     )  # fmt: skip
 
 
