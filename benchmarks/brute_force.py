@@ -17,6 +17,7 @@ __all__ = ["BRUTE", "disagreement"]
 
 Array = np.ndarray
 SETTINGS = RankParams()
+CHUNK = 5000
 
 
 def unit(rows: Array) -> Array:
@@ -31,38 +32,52 @@ def whitened(values: Array) -> Array:
     return middle @ axes / np.sqrt(shrunk)
 
 
-def cosines(values: Array, columns: Array, own: bool) -> Array:
-    """Return the cosines of all rows to some of them; -1 of one of these to itself where ``own`` does not count."""
+def likeness(values: Array, columns: Array, own: bool, reduce: Callable[[Array], Array]) -> Array:
+    """Return what ``reduce`` makes of each row's cosines to some of the rows.
+
+    Where ``own`` does not count, one of these has -1 to itself.
+    """
     units = unit(values)
-    found = units @ units[columns].T
-    if not own:
-        found[columns, np.arange(len(columns))] = -1
-    return found
+    parts = []
+    for start in range(0, len(units), CHUNK):
+        found = units[start : start + CHUNK] @ units[columns].T
+        if not own:
+            found[np.equal.outer(np.arange(start, start + len(found)), columns)] = -1
+        parts.append(reduce(found))
+    return np.concatenate(parts)
 
 
-def mean_of_largest(found: Array, count: int) -> Array:
-    return -np.partition(-found, count - 1, axis=1)[:, :count].mean(axis=1)
+def mean(found: Array) -> Array:
+    return found.mean(axis=1)
+
+
+def mean_of_largest(count: int) -> Callable[[Array], Array]:
+    return lambda found: np.sort(found, axis=1)[:, -count:].mean(axis=1)
+
+
+def log_mean_exp(width: float) -> Callable[[Array], Array]:
+    return lambda found: np.log(np.exp(found / width).mean(axis=1))
 
 
 def mean_cosine(store: EmbeddingStore, values: Array, references: Array) -> Array:
-    return cosines(values, references, own=True).mean(axis=1)
+    return likeness(values, references, True, mean)
 
 
 def centred(store: EmbeddingStore, values: Array, references: Array) -> Array:
-    return cosines(values - values.mean(axis=0), references, own=True).mean(axis=1)
+    return likeness(values - values.mean(axis=0), references, True, mean)
 
 
 def whitened_cosine(store: EmbeddingStore, values: Array, references: Array) -> Array:
-    return cosines(whitened(values), references, own=True).mean(axis=1)
+    return likeness(whitened(values), references, True, mean)
 
 
 def nearest(store: EmbeddingStore, values: Array, references: Array) -> Array:
-    return mean_of_largest(cosines(whitened(values), references, own=False), SETTINGS.nearest_references)
+    return likeness(whitened(values), references, False, mean_of_largest(SETTINGS.nearest_references))
 
 
 def contrast(store: EmbeddingStore, values: Array, references: Array) -> Array:
     background = sample_background(store, references, BACKGROUND)
-    far = mean_of_largest(cosines(whitened(values), background, own=False), SETTINGS.nearest_background)
+    far = likeness(whitened(values), background, False, mean_of_largest(SETTINGS.nearest_background))
     return nearest(store, values, references) - far
 
 
@@ -70,10 +85,9 @@ def density(store: EmbeddingStore, values: Array, references: Array) -> Array:
     white = whitened(values)
     background = sample_background(store, references, BACKGROUND)
     units = unit(white[background])
-    between = (units @ units.T)[~np.eye(len(units), dtype=bool)]
-    near = cosines(white, references, own=False) / (REFERENCE_WIDTH * between.std())
-    far = cosines(white, background, own=False) / (BACKGROUND_WIDTH * between.std())
-    return np.log(np.exp(near).mean(axis=1)) - np.log(np.exp(far).mean(axis=1))
+    spread = (units @ units.T)[~np.eye(len(units), dtype=bool)].std()
+    near = likeness(white, references, False, log_mean_exp(REFERENCE_WIDTH * spread))
+    return near - likeness(white, background, False, log_mean_exp(BACKGROUND_WIDTH * spread))
 
 
 def lda(store: EmbeddingStore, values: Array, references: Array) -> Array:
