@@ -24,8 +24,8 @@ def catalog_of(known=90, judged=200, unjudged=100, seed=1, digests=None) -> Cata
     empty = np.full(total, np.nan)
     return Catalog(
         ids=ids, image=ids, ra_deg=empty, dec_deg=empty, pixel_digest=digest, vote=vote, known_merger=is_known,
-        judged=np.isfinite(vote), role=role, vote_columns=("p_merger",), target={}, survey_format="table",
-        table=pa.table({"id": ids}),
+        judged=np.isfinite(vote), role=role, vote_columns=("p_merger",), target={}, survey_format="table", flux=None,
+        ebv=empty, table=pa.table({"id": ids}),
     )  # fmt: skip
 
 

@@ -50,7 +50,8 @@ def test_what_can_be_searched(name, entry):
     ("name", "entry", "words"),
     [
         ("views.strenght", numbers(0.0, 1.0), "is no parameter; did you mean `views.strength`?"),
-        ("nothing.like.it", numbers(0.0, 1.0), "blocks that can be searched are views, encoder, objective, train"),
+        ("nothing.like.it", numbers(0.0, 1.0), "blocks that can be searched are flux, views, encoder, objective"),
+        ("flux.bin", numbers(1, 2, "int"), "cannot be searched: it changes the examination"),
         ("views", numbers(0.0, 1.0), "is no parameter"),
         ("views.strength", numbers(0.0, 1.5), "has 1.5, which is refused: `views.strength` should be less than"),
         ("views.strength", numbers(-0.1, 1.0), "has -0.1, which is refused"),

@@ -34,9 +34,10 @@ class Candidates:
         catalog: positions and votes.
         store: the embeddings.
         labels: of the store's galaxies.
-        references: (R,) row numbers in the store.
         ranked: (N,) row numbers in the store, best first.
         scores: of all galaxies of the store.
+        near: (N, NEAREST) row numbers of the references that each is most like, -1 where there are fewer.
+        similarity: (N, NEAREST) to those.
         duplicate_of: (N,) row number in the store of the first galaxy at the same place, -1 for that one itself.
         columns: what `chunks` holds.
     """
@@ -44,9 +45,10 @@ class Candidates:
     catalog: Catalog
     store: EmbeddingStore
     labels: Labels
-    references: Array
     ranked: Array
     scores: Array
+    near: Array
+    similarity: Array
     duplicate_of: Array
     columns: list[Column]
 
@@ -67,7 +69,9 @@ class Candidates:
         first = every[first_of_group(catalog.ra_deg[rows], catalog.dec_deg[rows], duplicates_arcsec)]
         duplicate_of = np.where(first == every, -1, first)[len(left_out) :]
         columns = candidate_columns(store.ids.dtype.itemsize // 4, catalog.vote_columns)
-        return cls(catalog, store, labels, references, ranked, scores, duplicate_of, columns)
+        # All at once: in the order of the files, as it reads them, the rows of a chunk of the list lie far apart.
+        near, similarity = nearest_references(store, ranked, references, NEAREST)
+        return cls(catalog, store, labels, ranked, scores, near, similarity, duplicate_of, columns)
 
     def __len__(self) -> int:
         return len(self.ranked)
@@ -85,7 +89,7 @@ class Candidates:
 
     def _arrays(self, start: int, stop: int) -> list[pa.Array]:
         ranked, ids = self.ranked[start:stop], self.store.ids
-        near, similarity = nearest_references(self.store, ranked, self.references, NEAREST)
+        near, similarity = self.near[start:stop], self.similarity[start:stop]
         rows = self.labels.rows[ranked]
         votes = self.catalog.table.select(list(self.catalog.vote_columns)).take(pa.array(rows))
         ra, dec = self.catalog.ra_deg[rows], self.catalog.dec_deg[rows]

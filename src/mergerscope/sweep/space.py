@@ -20,6 +20,8 @@ REFUSED = {
     "rank.top": NOT_READ, "rank.duplicates_arcsec": NOT_READ,
     "register": NOT_READ, "evaluate": NOT_READ, "report": NOT_READ,
     "sweep": "a sweep does not search its own settings",
+    "flux.bands": EXAMINATION, "flux.missing_bands": EXAMINATION, "flux.zero_point": EXAMINATION,
+    "flux.bin": EXAMINATION,
     "shard": SPEED, "embed": SPEED, "train.workers": SPEED, "train.device": SPEED,
 }  # fmt: skip
 """Why a block or a parameter is not searched."""
