@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from mergerscope.cluster import engine
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import progress
@@ -18,6 +19,7 @@ from mergerscope.search.choose import Choice, choose_by_labels
 from mergerscope.search.labels import Labels
 from mergerscope.search.rankers import score
 from mergerscope.search.store import EmbeddingStore
+from mergerscope.search.stream import on_cluster
 from mergerscope.search.write import write_json
 from mergerscope.survey.catalog_file import read_catalog
 from mergerscope.tracking.champion import champion_run
@@ -41,7 +43,12 @@ def run(paths: Paths, params: Params) -> None:
     and counted in ``metrics.json`` as ``twins_of_references``. References, twins and candidates together are all
     galaxies that were embedded.
 
+    With ``rank.engine: ray`` the passes over all embeddings, which score them and measure their moments, are shared out
+    over the machines of a Ray cluster, and the results are the same.
+
     Raises:
+        MissingExtraError: Ray is asked for and not installed.
+        ClusterError: the Ray cluster cannot be used, or gave up.
         MissingInputError: catalogue, embeddings or the champion are not there.
         ContractError: they do not belong together, or no galaxy is a known merger.
         TrackingError: the MLflow store cannot be used.
@@ -50,7 +57,10 @@ def run(paths: Paths, params: Params) -> None:
     labels = Labels.of(catalog, store.ids)
     references = labels.all_known
     twins = labels.twins(references)
-    with progress("rank", 3, "steps") as advance:
+    with (
+        engine(params.rank.engine, paths.scratch) as cluster, on_cluster(cluster),
+        progress("rank", 3, "steps") as advance,
+    ):  # fmt: skip
         choice = choose_by_labels(store, labels, references, params)
         advance(1, f"ranker: {choice.ranker}")
         scores = score(choice.ranker, store, references, params.rank, twins)
