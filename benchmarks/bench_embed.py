@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from mergerscope.learn.device import autocast, pick_device
+from mergerscope.learn.embed_shard import ShardEmbedder
 from mergerscope.learn.encoder import Encoder, EncoderConfig, build_encoder
 from mergerscope.params import EmbedParams, EncoderParams, ShardParams
 from mergerscope.shards.manifest import MANIFEST_NAME, Manifest, ShardEntry, shard_name
@@ -49,7 +50,8 @@ def main() -> None:
         for repeat in range(REPEATS + 1):
             alone = seconds(partial(bare, encoder, tensor))
             out = here / str(repeat)
-            whole = seconds(partial(embed_shards, encoder, here, manifest, out, SETTINGS, device, silent))
+            task = ShardEmbedder(encoder, here, out, SETTINGS, device)
+            whole = seconds(partial(embed_shards, task, manifest.shards, None, silent))
             rates = f"{len(images) / alone:.0f} images/s bare, {len(images) / whole:.0f} images/s embed"
             print(f"  {'warming up: ' * (not repeat)}{rates}", file=sys.stderr)
             ratios.append(alone / whole)

@@ -23,9 +23,9 @@ NARROWER = {("train", "rank"): "rank.folds"}
 """Blocks that a stage hands on whole, and all that is used of them: validation uses a ranker without settings."""
 
 
-FREE = {"shard.workers"}
-"""Settings that change no byte of any output (tests of the catalogue and of the shards prove it): to list them would
-re-run the graph on another machine for nothing."""
+FREE = {"shard.workers", "embed.engine", "rank.engine"}
+"""Settings that change no byte of any output (tests of the catalogue, of the shards and of the cluster prove it): to
+list them would re-run the graph on another machine for nothing."""
 
 
 OUTSIDE = ("fetch", "simulate", "completeness", "importing", "query", "sweep")

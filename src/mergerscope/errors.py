@@ -15,6 +15,7 @@ raise                     exit   when
 `QueryError`              10     what is searched for is not there or cannot be used
 `TableError`              11     a table given on the command line is unusable
 `SampError`               12     no program takes a table by SAMP
+`ClusterError`            13     a Ray cluster cannot be used, or gave up
 ========================  =====  ==============================================
 
 A message says what is wrong, where, what was got, and what to do. One bad
@@ -23,7 +24,12 @@ image or row is no error but a `mergerscope.survey.records.Refusal`.
 
 from __future__ import annotations
 
+import copyreg
+from collections.abc import Callable
+from typing import Any
+
 __all__ = [
+    "ClusterError",
     "ContractError",
     "GateError",
     "MergerscopeError",
@@ -44,6 +50,10 @@ class MergerscopeError(Exception):
     """Base of every error raised on purpose; the CLI prints it without a traceback."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """Travel between processes as the message that it is, whatever it was made from."""
+        return copyreg.__newobj__, (type(self), *self.args)
 
 
 class ParameterError(MergerscopeError):
@@ -122,3 +132,9 @@ class SampError(MergerscopeError):
     """No SAMP hub runs, no program at it takes the message, or one answers that it failed."""
 
     exit_code = 12
+
+
+class ClusterError(MergerscopeError):
+    """A Ray cluster cannot be reached or used, or gave up on a task."""
+
+    exit_code = 13

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.learn import embed_shard
 from mergerscope.learn.embed import embed_images
 from mergerscope.learn.encoder import build_encoder, load_encoder, save_encoder
 from mergerscope.params import Params
@@ -70,7 +71,7 @@ class Killed(BaseException):
 def shards_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Sizes of the shards that went through the network, in order."""
     seen: list[int] = []
-    direct = embed.embed_images
+    direct = embed_shard.embed_images
 
     def counted(encoder: object, images: np.ndarray, **settings: object) -> object:
         seen.append(len(images))
@@ -78,7 +79,7 @@ def shards_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
             raise Killed
         return direct(encoder, images, **settings)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(embed, "embed_images", counted)
+    monkeypatch.setattr(embed_shard, "embed_images", counted)
     return seen
 
 

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-__all__ = ["Block", "Count", "Device", "Fraction", "Positive", "Range", "RankerName"]
+__all__ = ["Block", "Count", "Device", "Engine", "Fraction", "Positive", "Range", "RankerName"]
 
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Device = Literal["auto", "cpu", "cuda"]
+Engine = Literal["local", "ray"]
 RankerName = Literal[
     "auto", "mean_cosine", "centred", "whitened", "nearest", "contrast", "density", "lda", "logistic", "pairs_head",
     "blend",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mergerscope.params.fields import Block, Device, Positive, RankerName
+from mergerscope.params.fields import Block, Device, Engine, Positive, RankerName
 
 __all__ = ["EmbedParams", "EvaluateParams", "RankParams", "RegisterParams", "ReportParams"]
 
@@ -35,6 +35,8 @@ class EmbedParams(Block):
     """Galaxies a forward pass."""
     device: Device = "auto"
     """`auto` takes CUDA where there is one."""
+    engine: Engine = "local"
+    """`local`: this machine; `ray`: all machines of a Ray cluster, a shard a task, with the same bytes out (extra `ray`, docs/cluster.md)."""  # noqa: E501
 
 
 class EvaluateParams(Block):
@@ -67,6 +69,8 @@ class RankParams(Block):
     """Galaxies in the shortlist."""
     duplicates_arcsec: Annotated[float, Field(ge=0, le=60)] = 2.0
     """Galaxies closer together on the sky are entries of one object: all but the first are flagged; 0: no flags."""
+    engine: Engine = "local"
+    """Which machines score the galaxies, as in `embed.engine`; every ranker, with the same bytes out."""
 
 
 class ReportParams(Block):

@@ -24,7 +24,8 @@ def made_from(paths: Paths, params: Params) -> str:
     themselves need not be read. The code is not in it: DVC looks after that.
     """
     settings: dict[str, Any] = {
-        "rank": params.rank.model_dump(), "seed": params.split.seed, "monitor_k": params.train.monitor_k
+        "rank": params.rank.model_dump(exclude={"engine"}),
+        "seed": params.split.seed, "monitor_k": params.train.monitor_k,
     }  # fmt: skip
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in (paths.catalog, paths.embeddings / "meta.json"):

@@ -96,7 +96,7 @@ def versions() -> list[Fact]:
 
 
 def settings_text(params: Params) -> str:
-    """All parameters as YAML, defaults filled in; `shard.workers`, which changes no byte, is left to the machine."""
+    """All parameters as YAML, defaults filled in; those that change no byte are left to the machine."""
     # Block by block, so that the graph's test sees that this stage reads, and depends on, every one.
     blocks = {
         "survey": params.survey, "target": params.target, "split": params.split, "flux": params.flux,
@@ -110,6 +110,7 @@ def settings_text(params: Params) -> str:
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     tree = {name: block.model_dump(mode="json") for name, block in blocks.items()}
-    del tree["shard"]["workers"]
+    for block, field in (("shard", "workers"), ("embed", "engine"), ("rank", "engine")):
+        del tree[block][field]
     yaml.dump(tree, buffer)
     return buffer.getvalue()

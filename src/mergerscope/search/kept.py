@@ -110,8 +110,8 @@ def kept_scores(
         settings: the `rank` block.
     """
     made_from = {
-        "ranker": ranker, "settings": settings.model_dump(mode="json"), "references": _digest(references),
-        "twins": _digest(twins), "embeddings": _state(embeddings), "code": _code(),
+        "ranker": ranker, "settings": settings.model_dump(mode="json", exclude={"engine"}),
+        "references": _digest(references), "twins": _digest(twins), "embeddings": _state(embeddings), "code": _code(),
         "libraries": [np.__version__, torch.__version__],
     }  # fmt: skip
     folder = scratch / hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ import torch
 
 from mergerscope.search.kept import kept_arrays
 from mergerscope.search.store import EmbeddingStore, block_rows
-from mergerscope.search.stream import map_blocks
+from mergerscope.search.stream import sum_blocks
 
 __all__ = ["Moments", "know_moments", "pool_mean", "pool_moments"]
 
@@ -112,22 +112,18 @@ def _measure(store: EmbeddingStore) -> Moments:
         shifted = block - centre
         return shifted.sum(dim=0, dtype=torch.float64), shifted.T @ shifted
 
-    total = torch.zeros(store.dim, dtype=torch.float64)
-    squares = torch.zeros((store.dim, store.dim), dtype=torch.float64)
-    for block_sum, block_squares in map_blocks(store, partial, rows=_rows(store)):
-        total += block_sum
-        squares += block_squares
-    offset = (total / store.size).numpy()
-    covariance = squares.numpy() / store.size - np.outer(offset, offset)
+    total, squares = sum_blocks(store, partial, _rows(store))
+    offset = total / store.size
+    covariance = squares / store.size - np.outer(offset, offset)
     return Moments(store.size, centre.numpy().astype(np.float64) + offset, covariance)
 
 
 def _measure_mean(store: EmbeddingStore) -> Array:
     centre = _centre(store)
-    total = torch.zeros(store.dim, dtype=torch.float64)
-    for part in map_blocks(store, lambda start, block: (block - centre).sum(dim=0, dtype=torch.float64), _rows(store)):
-        total += part
-    return np.asarray(centre.numpy().astype(np.float64) + (total / store.size).numpy())
+    (total,) = sum_blocks(
+        store, lambda start, block: [(block - centre).sum(dim=0, dtype=torch.float64)], _rows(store)
+    )
+    return np.asarray(centre.numpy().astype(np.float64) + total / store.size)
 
 
 def _centre(store: EmbeddingStore) -> torch.Tensor:

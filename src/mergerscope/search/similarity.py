@@ -54,8 +54,9 @@ class Likeness:
         moments = pool_moments(store)
         self._whiten = affine(moments, moments.whitening)
         self.units = self.of(torch.from_numpy(store.rows(rows)))
-        self._place = torch.full((store.size,), -1)
-        self._place[torch.from_numpy(rows)] = torch.arange(len(rows))
+        # Sorted, and not by row of the store: a worker elsewhere is sent this object.
+        self._column = np.argsort(rows)
+        self._rows = rows[self._column]
 
     def of(self, block: torch.Tensor) -> torch.Tensor:
         """Return the whitened unit vectors (b, D) of embeddings (b, D)."""
@@ -67,7 +68,6 @@ class Likeness:
         One of the few is as far as can be from itself, -1: so each is scored as if it were not among them.
         """
         cosine = units @ self.units.T
-        place = self._place[start : start + len(units)]
-        own = torch.nonzero(place >= 0).squeeze(1)
-        cosine[own, place[own]] = -1.0
+        low, high = np.searchsorted(self._rows, [start, start + len(units)])
+        cosine[self._rows[low:high] - start, self._column[low:high]] = -1.0
         return cosine

@@ -128,6 +128,19 @@ class EmbeddingStore:
         """The store without its guests (see `with_guests`); the store itself where it has none."""
         return self if self._without_guests is None else self._without_guests
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether all rows lie in files."""
+        return all(isinstance(part.source, Path) for part in self._parts)
+
+    def bare(self) -> EmbeddingStore:
+        """Return a store for `read` alone, without ids and logits, which a process elsewhere can take over quickly."""
+        parts = [
+            replace(part, source=part.source.absolute()) if isinstance(part.source, Path) else part
+            for part in self._parts
+        ]
+        return EmbeddingStore(self.ids[:0], self.dim, parts, None)
+
     def buffer(self, rows: int | None = None) -> BlockBuffer:
         """Return memory for `read`, of one default block unless told."""
         return BlockBuffer(rows or block_rows(self.dim), self.dim)

@@ -8,22 +8,30 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
-from typing import Any, TypeVar
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 
+from mergerscope.cluster import Cluster
 from mergerscope.search.kept import next_kept
 from mergerscope.search.store import BlockBuffer, EmbeddingStore, block_rows
 
-__all__ = ["map_blocks", "score_blocks"]
+__all__ = ["map_blocks", "on_cluster", "score_blocks", "sum_blocks"]
 
+Array = np.ndarray[Any, Any]
+Blocks = Iterator[tuple[int, torch.Tensor]]
 Result = TypeVar("Result")
 
 THREADS = min(4, os.cpu_count() or 1)
 
 SPAN = 16
-"""Blocks that a thread scores before it asks for more: asking takes as long as a fifth of a block."""
+"""Blocks that a thread, or a worker of a cluster, works through before it asks for more: asking a thread takes as long
+as a fifth of a block, and a worker as long as a block."""
+
+_cluster: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
 
 
 @contextmanager
@@ -56,33 +64,94 @@ def map_blocks(
     yield from _in_order(store, range(0, store.size, step), work, step)
 
 
-def score_blocks(store: EmbeddingStore, score: Callable[[int, torch.Tensor], torch.Tensor]) -> np.ndarray[Any, Any]:
+def score_blocks(store: EmbeddingStore, score: Callable[[int, torch.Tensor], torch.Tensor]) -> Array:
     """Return ``score(start, block)``, one number a row, for all rows: float32 (N,).
 
     Inside `mergerscope.search.kept.kept_scores`, scores that are there from a run that was killed are taken, and the
-    others are kept.
+    others are kept; inside `on_cluster`, other machines take part.
     """
     out = np.empty(store.size, np.float32)
     step = block_rows(store.dim)
     span = SPAN * step
     kept = next_kept(store.size, span)
 
-    def work(first: int, buffer: BlockBuffer) -> None:
-        last = min(store.size, first + span)
-        if kept is not None and kept.take(first, out[first:last]):
-            return
-        for start in range(first, last, step):
-            stop = min(last, start + step)
-            out[start:stop] = score(start, store.read(start, stop, buffer)).numpy()
-        if kept is not None:
-            kept.keep(first, out[first:last])
+    def scored(blocks: Blocks) -> Array:
+        return np.concatenate([score(start, block).numpy() for start, block in blocks])
 
-    # In this order: after an interruption the threads end first, and then the file that they write to is closed.
-    with closing(kept) if kept is not None else nullcontext(), \
-            closing(_in_order(store, range(0, store.size, span), work, step)) as spans:  # fmt: skip
-        for _ in spans:
-            pass
+    with closing(kept) if kept is not None else nullcontext():
+        starts = range(0, store.size, span)
+        todo = [start for start in starts if kept is None or not kept.take(start, out[start : start + span])]
+        with closing(_by_span(store, scored, todo, step)) as found:
+            for start, scores in zip(todo, found, strict=True):
+                out[start : start + span] = scores
+                if kept is not None:
+                    kept.keep(start, scores)
     return out
+
+
+def sum_blocks(
+    store: EmbeddingStore, function: Callable[[int, torch.Tensor], Sequence[torch.Tensor]], rows: int
+) -> list[Array]:
+    """Return the sums, over all blocks of ``rows`` rows, of the tensors ``function(start, block)``, in float64.
+
+    They are added up span by span, and the spans in order, so that each bit is the same on any number of threads and,
+    inside `on_cluster`, machines.
+    """
+
+    def added(blocks: Blocks) -> list[Array]:
+        sums: list[torch.Tensor] = []
+        for start, block in blocks:
+            parts = function(start, block)
+            sums = [a.add_(b) for a, b in zip(sums, parts, strict=True)] if sums else [b.double() for b in parts]
+        return [each.numpy() for each in sums]
+
+    with closing(_by_span(store, added, range(0, store.size, SPAN * rows), rows)) as found:
+        total = [each.copy() for each in next(found)]
+        for sums in found:
+            for whole, part in zip(total, sums, strict=True):
+                whole += part
+    return total
+
+
+@contextmanager
+def on_cluster(cluster: Cluster | None) -> Iterator[None]:
+    """Share `score_blocks` and `sum_blocks` over stores that lie on disk out to ``cluster``; None changes nothing."""
+    token = _cluster.set(cluster)
+    try:
+        yield
+    finally:
+        _cluster.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task(Generic[Result]):
+    """A function of the blocks of a span, which is given by its first row."""
+
+    store: EmbeddingStore
+    size: int
+    step: int
+    function: Callable[[Blocks], Result]
+
+    def on(self, first: int, buffer: BlockBuffer) -> Result:
+        last = min(self.size, first + SPAN * self.step)
+        starts = range(first, last, self.step)
+        return self.function((start, self.store.read(start, min(last, start + self.step), buffer)) for start in starts)
+
+    def __call__(self, first: int) -> Result:
+        """What a worker of a cluster does: it has one core, and memory of its own."""
+        torch.set_num_threads(1)
+        with torch.inference_mode():
+            return self.on(first, self.store.buffer(self.step))
+
+
+def _by_span(
+    store: EmbeddingStore, function: Callable[[Blocks], Result], starts: Sequence[int], step: int
+) -> Generator[Result, None, None]:
+    """Yield ``function`` of the blocks of ``step`` rows of each span, in order of the ``starts`` of the spans."""
+    cluster = _cluster.get()
+    if cluster is not None and store.on_disk:
+        return cluster.map(_Task(store.bare(), store.size, step, function), starts)
+    return _in_order(store, starts, _Task(store, store.size, step, function).on, step)
 
 
 def _in_order(

@@ -8,21 +8,20 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
-from mergerscope.errors import ContractError
+from mergerscope.cluster import Cluster, engine
+from mergerscope.errors import ContractError, ParameterError
 from mergerscope.learn.device import pick_device
-from mergerscope.learn.embed import Embedded, embed_images
+from mergerscope.learn.embed_shard import ShardEmbedder, write_new
 from mergerscope.learn.encoder import Encoder
 from mergerscope.params import EmbedParams, Params
 from mergerscope.paths import Paths
 from mergerscope.progress import Advance, progress
 from mergerscope.search.imported import take_imported
 from mergerscope.shards.manifest import Manifest, ShardEntry
-from mergerscope.shards.reader import Shard, read_shard, shard_ids
+from mergerscope.shards.reader import Shard, shard_ids
 from mergerscope.tracking.champion import load_champion
 from mergerscope.tracking.receipt import Receipt
 
@@ -34,13 +33,16 @@ def run(paths: Paths, params: Params) -> None:
 
     Writes into ``embeddings/``, a shard's galaxies in its order: ``shard-000000.npy`` (float16), the ids beside
     it, and the logits of the pairs head where the encoder has one; ``meta.json`` names the model by its digest.
-    A stage that was killed goes on at the shard that it was at.
+    A stage that was killed goes on at the shard that it was at. With ``embed.engine: ray`` the shards are shared out
+    over the machines of a Ray cluster, and the files are the same.
 
     With ``embed.source: imported`` the vectors are those that `mergerscope import-embeddings` took in, and no model
     runs; ``meta.json`` then names their origin.
 
     Raises:
         MissingInputError: the receipt or the shards are not there.
+        MissingExtraError: Ray is asked for and not installed.
+        ClusterError: the Ray cluster cannot be used, or gave up.
         ContractError: model, receipt and shards do not fit together, or an embedding is not finite.
         TrackingError: the store holds no champion.
     """
@@ -63,92 +65,57 @@ def run(paths: Paths, params: Params) -> None:
             f"{paths.manifest}: images are {list(manifest.image_shape)}, the model {receipt.name}@{receipt.alias} "
             f"takes {receipt.image_shape}. Run `dvc repro`, or train and register anew."
         )
-    device = pick_device(params.embed.device)
-    work = _work_folder(paths, receipt, params.embed, device)
-    with progress("embed", manifest.total, "galaxies") as advance:
-        embed_shards(encoder, paths.shards, manifest, work, params.embed, device, advance)
+    with engine(params.embed.engine, paths.scratch) as cluster:
+        device = _device(params.embed, cluster)
+        work = _work_folder(paths, receipt, params.embed, device)
+        task = ShardEmbedder(encoder, paths.shards.absolute(), work.absolute(), params.embed, device)
+        with progress("embed", manifest.total, "galaxies") as advance:
+            embed_shards(task, manifest.shards, cluster, advance)
     _write_meta(work / "meta.json", encoder, receipt, manifest, params.embed)
     _put_in_place(work, paths.embeddings)
 
 
-def embed_shards(
-    encoder: Encoder, shards: Path, manifest: Manifest, out: Path, settings: EmbedParams, device: torch.device,
-    advance: Advance,
-) -> None:
-    """Embed every shard that is not yet in ``out``, and write it there.
+def embed_shards(task: ShardEmbedder, entries: Sequence[ShardEntry], cluster: Cluster | None, advance: Advance) -> None:
+    """Embed every shard whose files are not there yet.
 
     Args:
-        encoder: The network.
-        shards: Folder of the tar files.
-        manifest: Its manifest.
-        out: Folder of the files of each shard (see `run`).
-        settings: Views and batch size.
-        device: Where the network runs.
+        task: what is done with a shard.
+        entries: the shards.
+        cluster: which machines do it; this one where None.
         advance: Told the number of galaxies done.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    task.out.mkdir(parents=True, exist_ok=True)
     todo = []
-    for entry in manifest.shards:
-        if _ids_file(out, entry).is_file():
+    for entry in entries:
+        if task.has_done(entry):
             advance(entry.count)
         else:
             todo.append(entry)
-    for entry, shard in _read_ahead(shards, todo):
-        if len(shard.ids) != entry.count:
-            raise ContractError(
-                f"{shards / entry.name} holds {len(shard.ids)} galaxies, the manifest says {entry.count}. "
-                "Run `mergerscope shard` again."
-            )
-        embedded = embed_images(
-            encoder, shard.images, views=settings.views, batch_size=settings.batch_size, device=device, advance=advance
-        )
-        _write_shard(out, entry, shard.ids, embedded)
+    if cluster is None:
+        for entry, shard in _read_ahead(task, todo):
+            task.write(entry, shard, advance)
+    else:
+        for count in cluster.map(task, todo, on_gpu=task.device.type == "cuda"):
+            advance(count)
 
 
-def _read_ahead(shards: Path, entries: Sequence[ShardEntry]) -> Iterator[tuple[ShardEntry, Shard]]:
+def _read_ahead(task: ShardEmbedder, entries: Sequence[ShardEntry]) -> Iterator[tuple[ShardEntry, Shard]]:
     """Yield shards in order, reading the next one while the network is busy with this one."""
     with ThreadPoolExecutor(max_workers=1) as reader:
-        coming = [reader.submit(read_shard, shards, entry.name) for entry in entries[:1]]
+        coming = [reader.submit(task.read, entry) for entry in entries[:1]]
         for number, entry in enumerate(entries):
             shard = coming.pop().result()
             if number + 1 < len(entries):
-                coming.append(reader.submit(read_shard, shards, entries[number + 1].name))
+                coming.append(reader.submit(task.read, entries[number + 1]))
             yield entry, shard
 
 
-def _write_shard(out: Path, entry: ShardEntry, ids: Sequence[str], embedded: Embedded) -> None:
-    with np.errstate(over="ignore"):
-        half = embedded.embedding.astype(np.float16)
-    finite = np.isfinite(half).all(1)
-    if not finite.all():
-        raise ContractError(
-            f"{entry.name}: {int((~finite).sum())} embeddings are not finite as float16, the first is of galaxy "
-            f"{ids[int(np.argmin(finite))]!r}. The encoder has diverged: train it anew with a lower "
-            "`train.learning_rate`."
-        )
-    stem = entry.name.removesuffix(".tar")
-    _save(out / f"{stem}.npy", half)
-    if embedded.pairs_logit is not None:
-        _save(out / f"{stem}.pairs.npy", embedded.pairs_logit.astype(np.float32))
-    # The ids come last: a shard that has them is complete.
-    _write_text(_ids_file(out, entry), "".join(f"{name}\n" for name in ids))
-
-
-def _ids_file(out: Path, entry: ShardEntry) -> Path:
-    return out / f"{entry.name.removesuffix('.tar')}.ids.txt"
-
-
-def _save(path: Path, array: np.ndarray[Any, Any]) -> None:
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as file:
-        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
-    fresh.replace(path)
-
-
-def _write_text(path: Path, text: str) -> None:
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
+def _device(settings: EmbedParams, cluster: Cluster | None) -> torch.device:
+    if cluster is None:
+        return pick_device(settings.device)
+    if settings.device == "cuda" and not cluster.gpus:
+        raise ParameterError("`embed.device: cuda` was asked for, and the Ray cluster has no GPU. Use auto or cpu.")
+    return torch.device("cuda" if settings.device != "cpu" and cluster.gpus else "cpu")
 
 
 def _work_folder(paths: Paths, receipt: Receipt, settings: EmbedParams, device: torch.device) -> Path:
@@ -178,7 +145,7 @@ def _write_meta(
         "total": manifest.total,
         "shards": [{"name": entry.name.removesuffix(".tar"), "count": entry.count} for entry in manifest.shards],
     }
-    _write_text(path, json.dumps(meta, indent=1) + "\n")
+    write_new(path, (json.dumps(meta, indent=1) + "\n").encode())
 
 
 def _put_in_place(work: Path, target: Path) -> None:

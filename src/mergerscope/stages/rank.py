@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from mergerscope.cluster import engine
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import progress
@@ -19,6 +20,7 @@ from mergerscope.search.kept import kept_scores
 from mergerscope.search.labels import Labels
 from mergerscope.search.rankers import score
 from mergerscope.search.store import EmbeddingStore
+from mergerscope.search.stream import on_cluster
 from mergerscope.search.write import write_json
 from mergerscope.survey.catalog_file import read_catalog
 from mergerscope.tracking.champion import champion_run
@@ -42,7 +44,12 @@ def run(paths: Paths, params: Params) -> None:
     and counted in ``metrics.json`` as ``twins_of_references``. References, twins and candidates together are all
     galaxies that were embedded.
 
+    With ``rank.engine: ray`` the passes over all embeddings, which score them and measure their moments, are shared out
+    over the machines of a Ray cluster, and the results are the same.
+
     Raises:
+        MissingExtraError: Ray is asked for and not installed.
+        ClusterError: the Ray cluster cannot be used, or gave up.
         MissingInputError: catalogue, embeddings or the champion are not there.
         ContractError: they do not belong together, or no galaxy is a known merger.
         TrackingError: the MLflow store cannot be used.
@@ -51,7 +58,10 @@ def run(paths: Paths, params: Params) -> None:
     labels = Labels.of(catalog, store.ids)
     references = labels.all_known
     twins = labels.twins(references)
-    with progress("rank", 3, "steps") as advance:
+    with (
+        engine(params.rank.engine, paths.scratch) as cluster, on_cluster(cluster),
+        progress("rank", 3, "steps") as advance,
+    ):  # fmt: skip
         choice = choose_by_labels(store, labels, references, params)
         advance(1, f"ranker: {choice.ranker}")
         # Scores that a killed ranking had finished are taken up again.

@@ -23,6 +23,7 @@ REFUSED = {
     "flux.bands": EXAMINATION, "flux.missing_bands": EXAMINATION, "flux.zero_point": EXAMINATION,
     "flux.bin": EXAMINATION,
     "shard": SPEED, "embed": SPEED, "train.workers": SPEED, "train.device": SPEED,
+    "rank.engine": SPEED,
 }  # fmt: skip
 """Why a block or a parameter is not searched."""
 ALLOWED = {"shard.crop", "shard.size", "embed.pooling", "embed.views"}
