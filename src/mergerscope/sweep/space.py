@@ -21,6 +21,7 @@ REFUSED = {
     "register": NOT_READ, "evaluate": NOT_READ, "report": NOT_READ,
     "sweep": "a sweep does not search its own settings",
     "shard": SPEED, "embed": SPEED, "train.workers": SPEED, "train.device": SPEED,
+    "train.devices": "a trial trains on one",
 }  # fmt: skip
 """Why a block or a parameter is not searched."""
 ALLOWED = {"shard.crop", "shard.size", "embed.pooling", "embed.views"}
