@@ -116,8 +116,8 @@ def seed_protocol(params: Params) -> Params:
     )
     train = params.train.model_copy(update={
         "images": "references", "epochs": params.evaluate.baseline_epochs, "patience": 0,
-        # A process that loads a single batch costs more than the training on it.
-        "workers": 0,
+        # A process that loads a single batch, or trains on it, costs more than the training.
+        "workers": 0, "devices": 1,
     })
     return params.model_copy(update={"objective": objective, "train": train})
 

@@ -28,6 +28,8 @@ class EpochMonitor(pl.Callback):
 
     The history is part of the checkpoint, so a resumed training has all of it, and calls ``on_epoch`` again for
     the epochs that were finished before: whoever listens has missed them if the process was killed.
+
+    On several devices the first alone has monitors and a listener, and tells the others when to stop.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class EpochMonitor(pl.Callback):
         for epoch, row in enumerate(self.history):
             self._advance(pl_module.steps_per_epoch, "resumed")
             self._report(epoch, row)
-        trainer.should_stop = self._waited_enough()
+        trainer.should_stop = trainer.strategy.broadcast(self._waited_enough())
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -73,7 +75,7 @@ class EpochMonitor(pl.Callback):
         row = {"epoch": float(trainer.current_epoch), **losses, **seen, "learning_rate": rate}
         self.history.append(row)
         self._report(trainer.current_epoch, row)
-        trainer.should_stop = self._waited_enough()
+        trainer.should_stop = trainer.strategy.broadcast(self._waited_enough())
 
     def _waited_enough(self) -> bool:
         scores = [row[SCORE] for row in self.history if SCORE in row]

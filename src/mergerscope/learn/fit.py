@@ -5,9 +5,9 @@ Knows neither MLflow nor DVC, so that the stage, a sweep and the tests all call 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +16,26 @@ import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
 
-from mergerscope.errors import ContractError
 from mergerscope.learn.callbacks import EpochMonitor, OnEpoch
 from mergerscope.learn.canvas import Canvas
-from mergerscope.learn.device import pick_device
 from mergerscope.learn.encoder import Encoder, EncoderConfig, build_encoder
 from mergerscope.learn.encounters import encounter_bank
 from mergerscope.learn.make_canvas import make_canvas
 from mergerscope.learn.module import EncoderModule, make_view
 from mergerscope.learn.monitoring import RANKER, MonitorSet, scores
-from mergerscope.learn.resume_key import training_key
-from mergerscope.learn.trainer import last_point, make_trainer, quiet_lightning
+from mergerscope.learn.place import Place
+from mergerscope.learn.team import Team
+from mergerscope.learn.training import Training
 from mergerscope.params import Params
 from mergerscope.progress import progress
 from mergerscope.search.validation import Validation
-from mergerscope.shards.loader import EpochLoader, steps_per_epoch, training_loader
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_shard
 from mergerscope.shards.shown import shown, stretch_of
 from mergerscope.survey.catalog_file import Catalog
-from mergerscope.survey.roles import REFERENCE
 from mergerscope.survey.stretch import FluxStretch
 
-__all__ = ["FitResult", "encoder_config", "fit", "fresh_encoder"]
+__all__ = ["FitResult", "assist", "encoder_config", "fit", "fresh_encoder"]
 
 STATISTICS_IMAGES = 1000
 SAMPLE_GALAXIES = 8
@@ -94,6 +91,10 @@ def fit(
 ) -> FitResult:
     """Train an encoder on the shards, without labels.
 
+    On several devices (`train.devices`) this process is the first of those that train; it starts the others, and
+    alone calls ``on_epoch``, writes resume points and returns. Where torchrun has started all, it is the one of rank 0
+    that calls this, and the others call `assist`.
+
     Args:
         params: all parameters.
         shards_dir: folder of the shards and their manifest.
@@ -110,82 +111,74 @@ def fit(
     Raises:
         ContractError: there are too few images to train on, or none to monitor the training by.
         ParameterError: the training diverges, or asks for a device that is not there.
+        MergerscopeError: a process that trains with this one was killed.
     """
-    manifest = Manifest.load(shards_dir / "manifest.json")
-    keep, images = _training_images(params, manifest, catalog)
-    batch_size = min(params.train.batch_size, images)
-    device = pick_device(params.train.device)
-    # Weights of heads, and anything a library draws by itself, must not depend on what ran before in the process.
-    pl.seed_everything(params.train.seed, verbose=False)
-    monitors = MonitorSet(params, shards_dir, manifest, catalog, judge_by)
-    encoder = fresh_encoder(params, shards_dir, manifest)
-    bank = _bank(params, manifest)
-    canvas = make_canvas(params, shards_dir, manifest, catalog)
-    module = EncoderModule(encoder, params, images, steps_per_epoch(images, batch_size), bank, canvas)
-    points = None if scratch is None else _resume_points(scratch, training_key(params, manifest, catalog))
-
-    def loader(epoch: int) -> EpochLoader:
-        return training_loader(
-            shards_dir, manifest, batch_size=batch_size, seed=params.train.seed, epoch=epoch,
-            workers=params.train.workers, keep=keep,
-        )  # fmt: skip
-
-    with quiet_lightning(), progress(description, params.train.epochs * module.steps_per_epoch, "steps") as advance:
-        monitor = EpochMonitor(monitors if monitored else None, params.train, on_epoch, advance)
-        trainer = make_trainer(params.train, device, monitor, points)
-        trainer.fit(module, datamodule=_Epochs(loader), ckpt_path=last_point(points), weights_only=True)
+    training = Training(params, shards_dir, catalog, scratch)
+    manifest, device = training.manifest, training.device
+    helper = partial(_assist, params, shards_dir, catalog, scratch)
+    with Team(training.place, device, helper) as team:
+        # Weights of heads, and anything a library draws by itself, must not depend on what ran before in the process.
+        pl.seed_everything(params.train.seed, verbose=False)
+        monitors = MonitorSet(params, shards_dir, manifest, catalog, judge_by)
+        encoder = fresh_encoder(params, shards_dir, manifest)
+        bank = _bank(params, manifest)
+        canvas = make_canvas(params, shards_dir, manifest, catalog)
+        module = EncoderModule(encoder, params, training.images, training.steps_per_epoch, bank, canvas)
+        team.join()
+        with progress(description, params.train.epochs * module.steps_per_epoch, "steps") as advance:
+            monitor = EpochMonitor(monitors if monitored else None, params.train, on_epoch, advance)
+            training.run(module, monitor)
     encoder = encoder.to(device).eval()
     found = monitors.examine(encoder, device)
     validation = _validation(params, shards_dir, manifest, monitors, found, device)
     fold_recalls = tuple(fold["recall_at_k"] for fold in found.per_fold)
     samples = _samples(params, monitors, bank, canvas, encoder.config.flux)
-    if points is not None:
-        shutil.rmtree(points, ignore_errors=True)
-    return FitResult(encoder.cpu().eval(), images, monitor.history, samples, validation, fold_recalls)
+    training.forget()
+    return FitResult(encoder.cpu().eval(), training.images, monitor.history, samples, validation, fold_recalls)
+
+
+def assist(params: Params, shards_dir: Path, catalog: Catalog, *, scratch: Path | None = None) -> None:
+    """Take part in a training as a process that a launcher has started, of which another one calls `fit`.
+
+    Args:
+        params: all parameters.
+        shards_dir: folder of the shards and their manifest, which is the same for all processes.
+        catalog: as for `fit`.
+        scratch: as for `fit`, in a folder that all processes see.
+
+    Raises:
+        ContractError: there are too few images to train on.
+        ParameterError: the training diverges, or asks for a device that is not there.
+    """
+    training = Training(params, shards_dir, catalog, scratch)
+    with Team(training.place, training.device, _no_helper) as team:
+        _follow(training, team.join)
+
+
+def _assist(
+    params: Params, shards_dir: Path, catalog: Catalog, scratch: Path | None, place: Place, join: Callable[[], None]
+) -> None:
+    _follow(Training(params, shards_dir, catalog, scratch, place), join)
+
+
+def _no_helper(place: Place, join: Callable[[], None]) -> None:
+    raise AssertionError("a launcher has started all processes")
+
+
+def _follow(training: Training, join: Callable[[], None]) -> None:
+    """Train as the first process does, and leave all else to it; its weights are taken over at the start."""
+    params, manifest = training.params, training.manifest
+    encoder = fresh_encoder(params, training.shards_dir, manifest)
+    canvas = make_canvas(params, training.shards_dir, manifest, training.catalog)
+    bank = _bank(params, manifest)
+    module = EncoderModule(encoder, params, training.images, training.steps_per_epoch, bank, canvas)
+    join()
+    training.run(module, EpochMonitor(None, params.train, None, lambda count=1, note="": None))
 
 
 def _bank(params: Params, manifest: Manifest) -> torch.Tensor | None:
     pairs = params.objective.pairs
     return encounter_bank(manifest.image_shape[1], params.train.seed) if pairs.weight * pairs.encounters > 0 else None
-
-
-class _Epochs(pl.LightningDataModule):
-    """Hands Lightning a new loader each epoch: the order depends on the epoch alone, also after a resume."""
-
-    def __init__(self, loader: Callable[[int], EpochLoader]) -> None:
-        super().__init__()
-        self._loader = loader
-
-    def train_dataloader(self) -> EpochLoader:
-        """Return the loader of the present epoch."""
-        trainer = self.trainer
-        return self._loader(0 if trainer is None else trainer.current_epoch)
-
-
-def _training_images(params: Params, manifest: Manifest, catalog: Catalog) -> tuple[frozenset[str] | None, int]:
-    """Return the ids to train on (None: all) and their number."""
-    if params.train.images == "all":
-        keep, count = None, manifest.total
-    else:
-        refused = {refusal.id for refusal in manifest.refused}
-        keep = frozenset(catalog.ids[(catalog.role == REFERENCE) & catalog.known_merger].tolist()) - refused
-        count = len(keep)
-    if count < 2:
-        raise ContractError(
-            f"training needs at least 2 images, got {count} (train.images: {params.train.images}). "
-            "Use train.images: all, or a survey with more known mergers."
-        )
-    return keep, count
-
-
-def _resume_points(scratch: Path, key: str) -> Path:
-    """Return the folder for resume points of just this training; those of any other are removed."""
-    points = scratch / key[:16]
-    for other in scratch.glob("*") if scratch.is_dir() else ():
-        if other.is_dir() and other != points:
-            shutil.rmtree(other)
-    points.mkdir(parents=True, exist_ok=True)
-    return points
 
 
 def _validation(

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Generator, Tensor, nn
 
+from mergerscope.learn.across import mean, take_over
 from mergerscope.learn.canvas import PICTURE, Canvas
 from mergerscope.learn.encoder import Encoder
 from mergerscope.learn.pairs import make_pairs, make_singles, random_view
@@ -76,9 +77,17 @@ class EncoderModule(pl.LightningModule):
         self.generator: Generator | None = None
         self._sums: dict[str, Tensor] = {}
 
+    def on_fit_start(self) -> None:
+        """Let all devices begin with the same buffers, such as the queue; the strategy sees to weights alone."""
+        for buffer in self.buffers():
+            take_over(buffer)
+
     def on_train_epoch_start(self) -> None:
-        """Seed the views by the epoch, so that a resumed training sees what an uninterrupted one would have."""
-        seed = self.params.train.seed * 1_000_003 + self.current_epoch
+        """Seed the views by the epoch, so that a resumed training sees what an uninterrupted one would have.
+
+        Each device draws its own: 2^52 is beyond the seeds of any first device.
+        """
+        seed = self.params.train.seed * 1_000_003 + self.current_epoch + (self.global_rank << 52)
         self.generator = Generator(self.device).manual_seed(seed)
         self._sums = defaultdict(lambda: torch.zeros((), device=self.device))
 
@@ -112,9 +121,13 @@ class EncoderModule(pl.LightningModule):
 
     @property
     def epoch_metrics(self) -> dict[str, float]:
-        """Mean over the epoch's steps of the loss, of each term (where there are several) and of their monitors."""
+        """Mean over the epoch's steps of the loss, of each term (where there are several) and of their monitors.
+
+        And over devices: all of them ask for it, or none.
+        """
         alone = list(self.terms) if len(self.terms) == 1 else []
-        return {name: float(value) / self.steps_per_epoch for name, value in self._sums.items() if name not in alone}
+        told = {name: mean(value) for name, value in self._sums.items() if name not in alone}
+        return {name: float(value) / self.steps_per_epoch for name, value in told.items()}
 
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up and cosine decay, counted in steps from the number of images.

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mergerscope.learn.across import collect, deal, gather, processes, rank
 from mergerscope.learn.contrast import info_nce, nt_xent
 from mergerscope.learn.encoder import Encoder
 from mergerscope.params import ObjectiveParams
@@ -54,7 +55,7 @@ class PairsTerm(Term):
 
 
 class SimclrTerm(Term):
-    """NT-Xent between two views (Chen et al. 2020, arXiv:2002.05709)."""
+    """NT-Xent between two views (Chen et al. 2020, arXiv:2002.05709); negatives are of all devices' batches."""
 
     views = ("single", "view")
 
@@ -65,12 +66,20 @@ class SimclrTerm(Term):
 
     def forward(self, encoder: Encoder, features: Features, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the loss."""
-        first, second = (self.projector(encoder.trained_embedding(features[view])) for view in self.views)
+        first, second = (
+            gather(self.projector(encoder.trained_embedding(features[view])).float()) for view in self.views
+        )
         return {"loss": nt_xent(first, second, self.temperature)}
 
 
 class MocoTerm(Term):
-    """MoCo v2 (Chen et al. 2020, arXiv:2003.04297): InfoNCE against a queue of a momentum encoder's keys."""
+    """MoCo v2 (Chen et al. 2020, arXiv:2003.04297): InfoNCE against a queue of a momentum encoder's keys.
+
+    On several devices, each has the same queue, of the keys of all. The key encoder's batches are shuffled across
+    devices, and normalised there (He et al. 2020, arXiv:1911.05722, section 3.3): else a query could find its key by
+    the statistics of the batch that both were in. The shuffle is always the same, for the galaxies of a batch come at
+    random already.
+    """
 
     views = ("single", "view")
     queue: Tensor
@@ -89,10 +98,12 @@ class MocoTerm(Term):
         """Return the loss, and put the batch's keys in the queue."""
         query = self.projector(encoder.trained_embedding(features["single"]))
         with torch.no_grad():
-            maps = self.key_encoder.stages(images["view"])
-            key = F.normalize(self.key_projector(self.key_encoder.trained_embedding(maps)).float(), dim=1)
-        loss = info_nce(query, key, self.queue.clone(), self.temperature)
-        self._enqueue(key)
+            maps = self.key_encoder.stages(deal(images["view"]))
+            dealt = F.normalize(self.key_projector(self.key_encoder.trained_embedding(maps)).float(), dim=1)
+            keys = collect(dealt)
+            own = keys.chunk(processes())[rank()]
+        loss = info_nce(query, own, self.queue.clone(), self.temperature)
+        self._enqueue(keys)
         return {"loss": loss}
 
     def after_step(self, encoder: Encoder) -> None:

@@ -41,7 +41,7 @@ class TrainParams(Block):
     epochs: Positive = 32
     """Passes over the images."""
     batch_size: Annotated[int, Field(ge=2)] = 128
-    """Galaxies a step."""
+    """Galaxies a step, on all devices together."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.001
     """Peak learning rate of AdamW, after the warm-up and before the cosine decay."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0001
@@ -52,8 +52,10 @@ class TrainParams(Block):
     """`auto` takes bf16 where the hardware computes in it."""
     device: Device = "auto"
     """`auto` takes CUDA where there is one."""
+    devices: Positive = 1
+    """GPUs of this machine that train together; without CUDA, processes that share its cores."""
     workers: Count = 1
-    """Loader processes."""
+    """Loader processes, of each device."""
     patience: Count = 0
     """Epochs without a better validation average precision before training stops; 0 never stops early."""
     monitor_images: Annotated[int, Field(ge=2)] = 1000

@@ -6,13 +6,16 @@ the catalogue, often a stretch of sky each, so a buffer alone would fill every b
 
 All draws come from ``seed`` and ``epoch``: the order differs from epoch to epoch and repeats for equal numbers, also
 in a resumed training, whatever ran before. It depends on ``workers``, as any order with several processes must.
+
+Where several devices train together, the shuffled shards are laid end to end and cut into as many equal parts as there
+are devices, through the midst of a shard where a cut falls there: with few shards, or shards of unequal size, to deal
+whole ones would leave some devices without work. Each galaxy is in one part, and all parts make equally many batches.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,15 +29,13 @@ from torch.utils.data import DataLoader
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import shard_ids
-from mergerscope.shards.sample import DTYPES, IMAGE_SUFFIX, image_from_npy
+from mergerscope.shards.sample import DTYPES, image_from_npy
+from mergerscope.shards.stream import Interleave, Sample, Share, Wanted
 
 __all__ = ["Batch", "EpochLoader", "steps_per_epoch", "training_loader"]
 
 Batch = tuple[list[str], torch.Tensor]
-Sample = dict[str, Any]
 
-OPEN_SHARDS = 16
-"""Shards that a process draws from at once."""
 BUFFER_BYTES = 64 * 2**20
 BUFFER_GALAXIES = 4096
 """The shuffle buffer of a process holds so many galaxies, or fewer where they would take more than those bytes."""
@@ -47,25 +48,31 @@ class EpochLoader:
 
     Each process makes whole batches and one remainder; remainders are joined here. So an epoch has the same number
     of steps whatever the number of processes, and leaves out fewer galaxies than a batch.
+
+    Args:
+        loader: of whole batches and remainders.
+        galaxies: that it has.
+        batch_size: galaxies a batch.
+        steps: batches to be made of them; what is over is left out.
     """
 
-    def __init__(self, loader: DataLoader[Batch], galaxies: int, batch_size: int, drop_last: bool) -> None:
+    def __init__(self, loader: DataLoader[Batch], galaxies: int, batch_size: int, steps: int) -> None:
         self.galaxies = galaxies
         self.batch_size = batch_size
-        self.drop_last = drop_last
+        self.steps = steps
         self._loader = loader
 
     def __len__(self) -> int:
-        whole = steps_per_epoch(self.galaxies, self.batch_size)
-        return whole if self.drop_last else math.ceil(self.galaxies / self.batch_size)
+        return self.steps
 
     def __iter__(self) -> Iterator[Batch]:
-        seen = 0
+        seen, left = 0, self.steps
         ids: list[str] = []
         images: list[torch.Tensor] = []
         for batch_ids, batch in self._loader:
             seen += len(batch_ids)
-            if len(batch_ids) == self.batch_size:
+            if len(batch_ids) == self.batch_size and left:
+                left -= 1
                 yield batch_ids, batch
             else:
                 ids += batch_ids
@@ -77,8 +84,7 @@ class EpochLoader:
             )
         if images:
             rest = torch.cat(images)
-            last = len(ids) - len(ids) % self.batch_size if self.drop_last else len(ids)
-            for start in range(0, last, self.batch_size):
+            for start in range(0, min(left * self.batch_size, len(ids)), self.batch_size):
                 stop = start + self.batch_size
                 yield ids[start:stop], rest[start:stop]
 
@@ -98,6 +104,8 @@ def training_loader(
     workers: int,
     keep: frozenset[str] | None = None,
     drop_last: bool = True,
+    part: int = 0,
+    parts: int = 1,
 ) -> EpochLoader:
     """Return the batches of one epoch.
 
@@ -109,7 +117,10 @@ def training_loader(
         epoch: counted from 0; make a new loader for each.
         workers: processes that read; 0 reads in this one. More than there are shards are not started.
         keep: only these ids; None for all.
-        drop_last: leave out the last batch when it is not whole.
+        drop_last: leave out the last batch when it is not whole. Of several parts together, fewer galaxies than a
+            batch of each are left out, others in each epoch.
+        part: of the galaxies, from 0: that of one device of several.
+        parts: the devices.
 
     Returns:
         A sized iterable of (ids, tensor (batch_size, C, H, W) of the manifest's dtype, uint8 or float32).
@@ -118,52 +129,42 @@ def training_loader(
         MissingInputError: a shard is not there.
         ContractError: no whole batch can be made, or (while iterating) the shards do not fit the manifest.
     """
-    names = [shard.name for shard in manifest.shards]
-    galaxies = manifest.total
+    counts = {shard.name: shard.count for shard in manifest.shards}
     if keep is not None:
-        kept = [len(keep.intersection(ids)) for ids in shard_ids(shards_dir, manifest)]
-        names = [name for name, count in zip(names, kept, strict=True) if count]
-        galaxies = sum(kept)
-    if galaxies < (batch_size if drop_last else 1):
+        kept = zip(counts, shard_ids(shards_dir, manifest), strict=True)
+        counts = {name: count for name, ids in kept if (count := len(keep.intersection(ids)))}
+    galaxies = sum(counts.values())
+    if galaxies < (batch_size * parts if drop_last else 1):
         raise ContractError(
-            f"{shards_dir} has {galaxies} galaxies to train on, and a batch takes {batch_size}. "
+            f"{shards_dir} has {galaxies} galaxies to train on, and a batch takes {batch_size * parts}. "
             "Lower train.batch_size in params.yaml."
         )
-    paths = [shards_dir / name for name in names]
-    for path in paths:
-        if not path.is_file():
-            raise MissingInputError(path, made_by="shard")
-    pipeline = _pipeline(paths, manifest, batch_size, keep, f"{seed}/{epoch}")
+    for name in counts:
+        if not (shards_dir / name).is_file():
+            raise MissingInputError(shards_dir / name, made_by="shard")
+    share = Share({str((shards_dir / name).absolute()): count for name, count in counts.items()}, part, parts)
+    pipeline = _pipeline(share, manifest, batch_size, keep, f"{seed}/{epoch}")
     loader: DataLoader[Batch] = DataLoader(
-        pipeline, batch_size=None, num_workers=min(workers, len(names)), collate_fn=_as_it_is
+        pipeline, batch_size=None, num_workers=min(workers, len(counts)), collate_fn=_as_it_is
     )
-    return EpochLoader(loader, galaxies, batch_size, drop_last)
+    steps = steps_per_epoch(galaxies, batch_size * parts) if drop_last else math.ceil(share.galaxies / batch_size)
+    return EpochLoader(loader, share.galaxies, batch_size, steps)
 
 
 def _pipeline(
-    paths: list[Path], manifest: Manifest, batch_size: int, keep: frozenset[str] | None, draw: str
+    share: Share, manifest: Manifest, batch_size: int, keep: frozenset[str] | None, draw: str
 ) -> wds.DataPipeline:
     image_bytes = math.prod(manifest.image_shape) * DTYPES[manifest.dtype].itemsize
     buffer = min(BUFFER_GALAXIES, max(BUFFER_BYTES // image_bytes, 2 * batch_size))
     return wds.DataPipeline(
-        wds.SimpleShardList([str(path.absolute()) for path in paths]),
-        _Shuffled(len(paths), len(paths), _seed(f"{draw}/shards")),
-        wds.shardlists.single_node_only,
+        wds.SimpleShardList(list(share.counts)),
+        _Shuffled(len(share.counts), len(share.counts), _seed(f"{draw}/shards")),
+        share,
         wds.split_by_worker,
-        _Interleave(_Wanted(keep), _seed(f"{draw}/interleave")),
+        Interleave(Wanted(keep), _seed(f"{draw}/interleave")),
         _Shuffled(buffer, INITIAL_BATCHES * batch_size, _seed(f"{draw}/galaxies")),
         _Batches(manifest.image_shape, manifest.dtype, batch_size),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Whether a member of a tar is read."""
-
-    keep: frozenset[str] | None
-
-    def __call__(self, name: str) -> bool:
-        return name.endswith(IMAGE_SUFFIX) and (self.keep is None or name.removesuffix(IMAGE_SUFFIX) in self.keep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,36 +179,6 @@ class _Shuffled:
         # Made anew each time: a detshuffle counts its epochs itself, and forgets them with its process.
         shuffled: Iterator[Sample] = wds.detshuffle(self.buffer, self.initial, seed=self.seed).run(stream)
         return shuffled
-
-
-@dataclass(frozen=True, slots=True)
-class _Interleave:
-    """Samples of a stream of shards, each drawn from one of several open shards."""
-
-    wanted: _Wanted
-    seed: int
-
-    def __call__(self, shards: Iterator[Sample]) -> Iterator[Sample]:
-        rng = random.Random(self.seed)
-        is_open: list[Iterator[Sample]] = []
-        while True:
-            while len(is_open) < OPEN_SHARDS and (shard := next(shards, None)) is not None:
-                is_open.append(_samples(shard["url"], self.wanted))
-            if not is_open:
-                return
-            chosen = rng.randrange(len(is_open))
-            sample = next(is_open[chosen], None)
-            if sample is None:
-                del is_open[chosen]
-            else:
-                yield sample
-
-
-def _samples(path: str, wanted: _Wanted) -> Iterator[Sample]:
-    # webdataset's own opener never closes what it opens, and would run a path that begins with "pipe:".
-    with Path(path).open("rb") as stream:
-        members = wds.tariterators.tar_file_expander([{"url": path, "stream": stream}], select_files=wanted)
-        yield from wds.tariterators.group_by_keys(members)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from safetensors.numpy import save
 
 from mergerscope.learn.encoder import save_encoder
-from mergerscope.learn.fit import FitResult, fit
+from mergerscope.learn.fit import FitResult, assist, fit
+from mergerscope.learn.place import launched
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.survey.catalog_file import read_catalog
@@ -30,6 +31,8 @@ def run(paths: Paths, params: Params) -> None:
     the validation scores (on references only), and images as the network saw them. A training that was killed
     goes on from its last whole epoch, in the same MLflow run.
 
+    On several devices only the first process, or the one of rank 0 where torchrun has started all, writes and logs.
+
     Raises:
         MissingInputError: catalogue or shards are not there.
         ContractError: there are too few images to train on, or none to monitor the training by.
@@ -37,8 +40,12 @@ def run(paths: Paths, params: Params) -> None:
         TrackingError: the MLflow store cannot be used.
     """
     catalog = read_catalog(paths.catalog)
+    place, scratch = launched(), paths.scratch / "train"
+    if place is not None and place.rank > 0:
+        assist(params, paths.shards, catalog, scratch=scratch)
+        return
     with training_run(paths, params) as tracked:
-        result = fit(params, paths.shards, catalog, scratch=paths.scratch / "train", on_epoch=tracked.log_epoch)
+        result = fit(params, paths.shards, catalog, scratch=scratch, on_epoch=tracked.log_epoch)
         save_encoder(result.encoder, paths.encoder_weights, paths.encoder_config)
         _write_results(paths.train_results, result)
         _log(tracked, paths.train_results, result)

@@ -24,6 +24,8 @@ def candidate(params: Params, values: Mapping[str, Any]) -> tuple[Params, ...]:
     shared = {
         "train.epochs": sweep.epochs or chosen.train.epochs,
         "train.monitor_k": sweep.k,
+        # A batch is of all devices together: on one it learns the same.
+        "train.devices": 1,
         # One loader process gives the same batches as none, and the cores are busy with other trials.
         "train.workers": 0 if chosen.train.workers == 1 else chosen.train.workers,
     }

@@ -19,7 +19,7 @@ SHARED = (
     "rank",
 )
 """Parameters on which a trial's recall depends, by block or name."""
-SPEED = {"train.workers", "train.device", "train.epochs", "train.monitor_k", "rank.top"}
+SPEED = {"train.workers", "train.device", "train.devices", "train.epochs", "train.monitor_k", "rank.top"}
 """Of these blocks, what it does not depend on; the study tells epochs and k itself."""
 FREE = ("sampler", "pruner")
 """How the search goes about it may change: the trials stay comparable."""

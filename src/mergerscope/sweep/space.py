@@ -24,6 +24,7 @@ REFUSED = {
     "flux.bin": EXAMINATION,
     "shard": SPEED, "embed": SPEED, "train.workers": SPEED, "train.device": SPEED,
     "rank.engine": SPEED,
+    "train.devices": "a trial trains on one",
 }  # fmt: skip
 """Why a block or a parameter is not searched."""
 ALLOWED = {"shard.crop", "shard.size", "embed.pooling", "embed.views"}
