@@ -108,6 +108,9 @@ def test_weights_masks_and_spectra_are_no_bands(made: Any) -> None:
         ({"MAGZERO": "unknown"}, None, "count", 1),
         ({"MAGZERO": -99.0}, None, "count", 1),
         ({"FPA.ZP": 25.0}, None, "count", 1),
+        ({"MAGZP": 25.0, "FILTER": "r"}, None, "nanomaggy", 1e-1),
+        ({"MAGZP": 20.9, "FILTER": "J"}, None, "count", 1),
+        ({"MAGZP": 22.5, "EXTNAME": "W1"}, 25.0, "nanomaggy", 1e-1),
     ],
 )
 def test_units(made: Any, header: dict[str, Any], zero_point: float | None, unit: str, factor: float) -> None:
@@ -157,6 +160,7 @@ def test_positions(made: Any) -> None:
 def test_reddening_of_the_header(made: Any) -> None:
     assert read_fits([("a.fits", made.one_band(made.flux(1)[0], EBV=0.032))], ANY).ebv == 0.032
     assert read_fits([("a.fits", made.one_band(made.flux(1)[0], EBV="?"))], ANY).ebv is None
+    assert read_fits([("a.fits", made.one_band(made.flux(1)[0], EBV=9999.0))], ANY).ebv is None
 
 
 def test_equal_flux_has_equal_digests_in_any_packing(made: Any) -> None:

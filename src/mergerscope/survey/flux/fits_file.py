@@ -18,11 +18,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite, prod
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from mergerscope.survey.fields import MOST_REDDENING
 from mergerscope.survey.flux.bands import band_of_file, band_order, header_band, plane_names
 from mergerscope.survey.flux.image import COUNT, MAX_PIXELS, NANOMAGGY, FluxImage, FluxSpec, Planes
 from mergerscope.survey.flux.position import centre_of
@@ -115,7 +116,8 @@ def _image(planes: list[_Plane], found: _Found, spec: FluxSpec) -> FluxImage:
 def _scaled(plane: _Plane) -> Planes:
     if plane.factor is None or plane.factor == 1:
         return plane.pixels
-    return plane.pixels * np.float32(plane.factor)
+    with np.errstate(over="ignore"):  # a mark for missing pixels, which no cutout takes
+        return plane.pixels * np.float32(plane.factor)
 
 
 def _named(planes: list[_Plane], wanted: tuple[str, ...]) -> list[_Plane]:
@@ -176,17 +178,16 @@ def _planes(
             found.position = centre_of(header, *shape[-2:])
         if found.ebv is None:
             found.ebv = _reddening(header.get("EBV", primary.get("EBV")))
-        factor = nanomaggies_per_unit(partial(_value, header, primary), spec.zero_point)
+        bands = [header_band(header)] if len(shape) == 2 else plane_names(header, shape[0])
+        told = {*bands, band_of_file(name)[1]}
+        factor = nanomaggies_per_unit(partial(_value, header, primary), spec.zero_point, told)
         with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes infinite, then NaN
             pixels = np.asarray(hdu.data, np.float32).reshape(shape)[..., ::-1, :]  # rows go up in FITS
         observed = np.isfinite(pixels)
         if not observed.all():
             pixels = np.where(observed, pixels, np.float32(np.nan))
-        if len(shape) == 2:
-            yield _Plane(header_band(header), pixels, factor)
-        else:
-            for band, plane in zip(plane_names(header, shape[0]), pixels, strict=True):
-                yield _Plane(band, plane, factor)
+        for band, plane in zip(bands, pixels.reshape(-1, *shape[-2:]), strict=True):
+            yield _Plane(band, plane, factor)
 
 
 def _value(header: Any, primary: Any, key: str) -> Any:
@@ -199,6 +200,6 @@ def _auxiliary(name: str) -> bool:
 
 
 def _reddening(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if value >= 0 else None
+    return float(value) if 0 <= value <= MOST_REDDENING else None
