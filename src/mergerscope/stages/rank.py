@@ -15,6 +15,7 @@ from mergerscope.publish.candidates import Candidates
 from mergerscope.publish.files import write_candidates
 from mergerscope.publish.made_from import KEY, made_from
 from mergerscope.search.choose import Choice, choose_by_labels
+from mergerscope.search.kept import kept_scores
 from mergerscope.search.labels import Labels
 from mergerscope.search.rankers import score
 from mergerscope.search.store import EmbeddingStore
@@ -41,6 +42,9 @@ def run(paths: Paths, params: Params) -> None:
     and counted in ``metrics.json`` as ``twins_of_references``. References, twins and candidates together are all
     galaxies that were embedded.
 
+    A ranking that was killed goes on with the scores that it had, where embeddings, references, settings and code are
+    the same.
+
     Raises:
         MissingInputError: catalogue, embeddings or the champion are not there.
         ContractError: they do not belong together, or no galaxy is a known merger.
@@ -53,15 +57,19 @@ def run(paths: Paths, params: Params) -> None:
     with progress("rank", 3, "steps") as advance:
         choice = choose_by_labels(store, labels, references, params)
         advance(1, f"ranker: {choice.ranker}")
-        scores = score(choice.ranker, store, references, params.rank, twins)
-        advance(1, "scored")
-        found = Candidates.order(
-            catalog, store, labels, references, twins, scores, params.rank.duplicates_arcsec
-        )
-        shortlist = write_candidates(
-            paths.rank_results, found.columns, found.chunks(), rows=len(found), top=params.rank.top,
-            metadata={KEY: made_from(paths, params)},
-        )
+        # Kept until the list is written: of millions, that takes as long as to score them.
+        with kept_scores(
+            paths.scratch / "rank", paths.embeddings, choice.ranker, references, twins, params.rank
+        ):
+            scores = score(choice.ranker, store, references, params.rank, twins)
+            advance(1, "scored")
+            found = Candidates.order(
+                catalog, store, labels, references, twins, scores, params.rank.duplicates_arcsec
+            )
+            shortlist = write_candidates(
+                paths.rank_results, found.columns, found.chunks(), rows=len(found), top=params.rank.top,
+                metadata={KEY: made_from(paths, params)},
+            )
         advance(1, "written")
     counts = {"references": len(references), "twins_of_references": len(twins), "candidates": len(found)}
     write_json(paths.rank_results / "choice.json", {
