@@ -29,6 +29,13 @@ def test_many_columns_come_in_the_order_of_their_numbers():
     assert find_columns(table, None, "mag_?").vectors == ("mag_1", "mag_2")
 
 
+def test_categories_are_ids_where_they_are_text():
+    table = schema(id=pa.dictionary(pa.int32(), pa.string()), v=pa.list_(pa.float32()))
+    assert find_columns(table, None, None).id == "id"
+    with pytest.raises(ContractError, match="holds double"):
+        find_columns(schema(id=pa.dictionary(pa.int32(), pa.float64()), v=pa.list_(pa.float32())), None, None)
+
+
 def test_what_is_named_is_taken():
     table = schema(id=pa.string(), key=pa.int64(), a=pa.list_(pa.float32()), b=pa.list_(pa.float32()))
     assert find_columns(table, "key", "b") == Columns("key", ("b",), True)

@@ -143,7 +143,29 @@ def test_equal_vectors_have_equal_digests_and_others_have_others(packed, params,
     _, first = take(packed, params, table(), tmp_path)
     _, again = take(packed, params, table(IDS[::-1], VALUES[::-1]), tmp_path)
     _, other = take(packed, params, table(values=VALUES + 1), tmp_path)
-    assert first["origin"]["digest"] == again["origin"]["digest"] != other["origin"]["digest"]
+    _, renamed = take(packed, params, table(), tmp_path, name="astroclip")
+    assert first["origin"]["digest"] == again["origin"]["digest"]
+    assert len({one["origin"]["digest"] for one in (first, other, renamed)}) == 3
+
+
+def test_ids_as_categories(packed, params, tmp_path):
+    store, _ = take(packed, params, table(pa.array(IDS).dictionary_encode()), tmp_path)
+    assert store.ids.tolist() == IDS
+
+
+def test_a_number_that_single_precision_cannot_hold_is_refused(packed, params, tmp_path):
+    values = VALUES.astype(np.float64)
+    values[4, 2] = 1e300
+    vectors = pa.array(values.tolist(), pa.list_(pa.float64()))
+    store, _ = take(packed, params, pa.table({"id": IDS, "vector": vectors}), tmp_path)
+    assert store.ids.tolist() == [name for name in IDS if name != "g00004"]
+    assert [line["reason"] for line in column(packed.imported / "refused.csv")] == ["not-finite"]
+
+
+def test_a_null_among_lists_of_fixed_size_is_told(packed, params, tmp_path):
+    vectors = pa.array([None, *VALUES[1:].tolist()], pa.list_(pa.float32(), 9))
+    with pytest.raises(ContractError, match="no row may be null"):
+        take(packed, params, pa.table({"id": IDS, "vector": vectors}), tmp_path)
 
 
 def test_memory_holds_a_batch_and_not_the_file(packed, params, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import pytest
 from mergerscope.errors import MissingInputError
 from mergerscope.params import Params
 from mergerscope.paths import Paths
+from mergerscope.search.kept import KeptSpans
 from mergerscope.search.rankers import score
 from mergerscope.search.store import EmbeddingStore
 from mergerscope.stages import catalog, embed, rank, shard
@@ -126,6 +127,30 @@ def test_the_same_again_gives_the_same_bytes(embedded, trained_params):
         "candidates.csv", "candidates.parquet", "candidates.fits", "candidates.vot", "top.vot", "top.reg",
         "choice.json", "metrics.json",
     }  # fmt: skip
+
+
+def test_a_ranking_that_ended_early_goes_on_with_its_scores(embedded, trained_params, monkeypatch):
+    params = quick(trained_params, ranker="whitened")
+    rank.run(embedded, params)
+    wanted = {path.name: path.read_bytes() for path in embedded.rank_results.iterdir()}
+
+    def interrupted(*_args, **_more):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rank, "write_candidates", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rank.run(embedded, params)
+    place = embedded.scratch / "rank"
+    assert sorted(path.name for path in place.glob("*/*")) == ["moments-11.npz", "pass-1.scores"]
+
+    def scored_again(_self, start, _scores):
+        raise AssertionError(f"the span from row {start} on is scored again")
+
+    monkeypatch.setattr(KeptSpans, "keep", scored_again)
+    rank.run(embedded, params)
+    assert {path.name: path.read_bytes() for path in embedded.rank_results.iterdir()} == wanted
+    assert list(place.iterdir()) == []
 
 
 def test_equal_galaxies_are_in_the_order_of_their_ids(embedded, trained_params):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mergerscope.cluster import QUIET, Cluster, engine
-from mergerscope.errors import ClusterError, ContractError, ParameterError
+from mergerscope.errors import ContractError
 from mergerscope.params import Params, RankParams
 from mergerscope.paths import Paths
 from mergerscope.search.rankers import RANKERS, score

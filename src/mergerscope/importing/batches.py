@@ -62,7 +62,8 @@ def _text(value: Any) -> str:
 
 
 def _floats(column: pa.Array) -> Array:
-    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float32)
+    with np.errstate(over="ignore"):  # becomes infinite, and the row is refused
+        return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float32)
 
 
 def _from_lists(column: pa.Array, dim: int | None) -> tuple[Array, Array]:

@@ -54,6 +54,8 @@ def find_columns(schema: pa.Schema, id_column: str | None, vectors: str | None) 
         raise ContractError(f"there is no column {wanted}: the columns are {_few(schema.names)}. Name it by "
                             "--id-column.")
     kind = schema.field(name).type
+    if pa.types.is_dictionary(kind):  # of pandas' categories
+        kind = kind.value_type
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise ContractError(f"column {name!r} holds {kind}: ids are text or whole numbers. Name another by "
                             "--id-column.")

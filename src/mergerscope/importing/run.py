@@ -64,7 +64,8 @@ def run(paths: Paths, params: Params, request: Request) -> None:
                 )
             digest = _write(paths, file, columns, checked, rows, by_shard, request)
     except (pa.ArrowException, OSError) as error:
-        raise ContractError(f"{request.file} cannot be read as Parquet: {error}") from None
+        raise ContractError(f"{request.file} cannot be read as Parquet: {error}. In lists of a fixed size no row may "
+                            "be null; else write the file anew.") from None
     _tell(paths, checked, rows, request, digest)
 
 
@@ -76,7 +77,8 @@ def _write(
     work = paths.scratch / "import"
     shutil.rmtree(work, ignore_errors=True)
     store = work / "store"
-    writer, digest = StoreWriter(store), hashlib.sha256()
+    # With its name, which the tables of `evaluate` and the report show.
+    writer, digest = StoreWriter(store), hashlib.sha256(f"{request.name}\n".encode())
     with (work / "rows").open("w+b") as scattered:
         with progress("import: write", file.metadata.num_rows, "rows") as advance:
             for part in batches(file, columns, checked.dim):

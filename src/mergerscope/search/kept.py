@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 import torch
 
 from mergerscope.params import RankParams
@@ -112,20 +113,20 @@ def kept_scores(
     made_from = {
         "ranker": ranker, "settings": settings.model_dump(mode="json", exclude={"engine"}),
         "references": _digest(references), "twins": _digest(twins), "embeddings": _state(embeddings), "code": _code(),
-        "libraries": [np.__version__, torch.__version__],
+        "libraries": [np.__version__, scipy.__version__, torch.__version__],
     }  # fmt: skip
     folder = scratch / hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
     if scratch.is_dir():
         for other in scratch.iterdir():
             if other != folder:
-                shutil.rmtree(other)
+                shutil.rmtree(other, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     token = _place.set(_Place(folder))
     try:
         yield
     finally:
         _place.reset(token)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)  # an equal ranking at the same time may have been quicker
 
 
 def next_kept(size: int, span: int) -> KeptSpans | None:

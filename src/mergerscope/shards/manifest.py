@@ -20,9 +20,6 @@ STAGE = "shard"
 """Where a refusal came from, see `Refusal`."""
 # webdataset runs a name that begins with "pipe:" as a command, so a manifest may name nothing but such files.
 SHARD_NAME = re.compile(r"shard-\d{6,}\.tar", re.ASCII)
-
-STAGE = "shard"
-"""What a refusal of this room names as its stage."""
 UNITS = {"uint8": ("",), "float32": ("nanomaggy", "count")}
 
 

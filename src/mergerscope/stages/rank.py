@@ -44,8 +44,8 @@ def run(paths: Paths, params: Params) -> None:
     and counted in ``metrics.json`` as ``twins_of_references``. References, twins and candidates together are all
     galaxies that were embedded.
 
-    With ``rank.engine: ray`` the passes over all embeddings, which score them and measure their moments, are shared out
-    over the machines of a Ray cluster, and the results are the same.
+        # Scores that a killed ranking had finished are taken up again; kept until the list is written, for of millions
+        # that takes as long as to score them.
 
     Raises:
         MissingExtraError: Ray is asked for and not installed.
@@ -64,7 +64,11 @@ def run(paths: Paths, params: Params) -> None:
     ):  # fmt: skip
         choice = choose_by_labels(store, labels, references, params)
         advance(1, f"ranker: {choice.ranker}")
+<<<<<<< HEAD
         # Scores that a killed ranking had finished are taken up again.
+=======
+        # Kept until the list is written: of millions, that takes as long as to score them.
+>>>>>>> c2
         with kept_scores(
             paths.scratch / "rank", paths.embeddings, choice.ranker, references, twins, params.rank
         ):
