@@ -44,8 +44,8 @@ def run(paths: Paths, params: Params) -> None:
     and counted in ``metrics.json`` as ``twins_of_references``. References, twins and candidates together are all
     galaxies that were embedded.
 
-        # Scores that a killed ranking had finished are taken up again; kept until the list is written, for of millions
-        # that takes as long as to score them.
+    A ranking that was killed goes on with the scores that it had, where embeddings, references, settings and code are
+    the same.
 
     Raises:
         MissingExtraError: Ray is asked for and not installed.
@@ -64,11 +64,8 @@ def run(paths: Paths, params: Params) -> None:
     ):  # fmt: skip
         choice = choose_by_labels(store, labels, references, params)
         advance(1, f"ranker: {choice.ranker}")
-<<<<<<< HEAD
-        # Scores that a killed ranking had finished are taken up again.
-=======
-        # Kept until the list is written: of millions, that takes as long as to score them.
->>>>>>> c2
+        # Scores that a killed ranking had finished are taken up again; kept until the list is written, for of millions
+        # that takes as long as to score them.
         with kept_scores(
             paths.scratch / "rank", paths.embeddings, choice.ranker, references, twins, params.rank
         ):
