@@ -24,7 +24,6 @@ image or row is no error but a `mergerscope.survey.records.Refusal`.
 
 from __future__ import annotations
 
-import copyreg
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +52,11 @@ class MergerscopeError(Exception):
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Travel between processes as the message that it is, whatever it was made from."""
-        return copyreg.__newobj__, (type(self), *self.args)
+        return _as_it_was, (type(self), self.args)
+
+
+def _as_it_was(kind: type[MergerscopeError], args: tuple[Any, ...]) -> MergerscopeError:
+    return kind.__new__(kind, *args)
 
 
 class ParameterError(MergerscopeError):

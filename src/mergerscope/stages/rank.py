@@ -16,6 +16,7 @@ from mergerscope.publish.candidates import Candidates
 from mergerscope.publish.files import write_candidates
 from mergerscope.publish.made_from import KEY, made_from
 from mergerscope.search.choose import Choice, choose_by_labels
+from mergerscope.search.kept import kept_scores
 from mergerscope.search.labels import Labels
 from mergerscope.search.rankers import score
 from mergerscope.search.store import EmbeddingStore
@@ -43,6 +44,8 @@ def run(paths: Paths, params: Params) -> None:
     and counted in ``metrics.json`` as ``twins_of_references``. References, twins and candidates together are all
     galaxies that were embedded.
 
+    A stage that was killed goes on at the scores that it had, if all that they were made from is as it was.
+
     With ``rank.engine: ray`` the passes over all embeddings, which score them and measure their moments, are shared out
     over the machines of a Ray cluster, and the results are the same.
 
@@ -63,7 +66,9 @@ def run(paths: Paths, params: Params) -> None:
     ):  # fmt: skip
         choice = choose_by_labels(store, labels, references, params)
         advance(1, f"ranker: {choice.ranker}")
-        scores = score(choice.ranker, store, references, params.rank, twins)
+        place = paths.scratch / "rank"
+        with kept_scores(place, paths.embeddings, choice.ranker, references, twins, params.rank):
+            scores = score(choice.ranker, store, references, params.rank, twins)
         advance(1, "scored")
         found = Candidates.order(
             catalog, store, labels, references, twins, scores, params.rank.duplicates_arcsec
