@@ -1,5 +1,6 @@
 """Each error has its own documented exit code, and a message that helps."""
 
+import pickle
 import re
 
 import pytest
@@ -45,3 +46,13 @@ def test_a_missing_extra_says_what_to_install():
 @pytest.mark.parametrize("error", EVERY, ids=lambda error: error.__name__)
 def test_every_error_explains_when_it_is_raised(error):
     assert error.__doc__
+
+
+@pytest.mark.parametrize("error", EVERY, ids=lambda error: error.__name__)
+def test_an_error_of_another_process_is_the_same_here(error):
+    made = {
+        errors.MissingInputError: lambda: error("here/catalog.parquet", made_by="catalog"),
+        errors.MissingExtraError: lambda: error("ray", extra="ray", purpose="The engine"),
+    }.get(error, lambda: error("what, where"))()
+    again = pickle.loads(pickle.dumps(made))
+    assert (type(again), str(again), again.args) == (error, str(made), made.args)

@@ -29,6 +29,9 @@ Result = TypeVar("Result")
 AHEAD = 4
 """Tasks a free core, or GPU, that are handed out before the first of them is done: bounds the memory."""
 
+REACH_S = 10
+"""Seconds that the head of a cluster has to answer."""
+
 RETRIES = 5
 """Times that a task is run again after its worker was lost."""
 
@@ -175,13 +178,17 @@ def _function(reference: Any) -> Callable[[Any], Any]:
 
 
 def _connect(ray: Any) -> None:
-    address = os.environ.get("RAY_ADDRESS") or "none (RAY_ADDRESS is not set)"
+    address = os.environ.get("RAY_ADDRESS", "")
+    host, _, port = address.rpartition(":")
     try:
+        if port.isdigit() and "/" not in host:
+            # Ray itself would try for more than five minutes.
+            socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ClusterError(
-            f"no Ray cluster can be used; address: {address}: {_in_short(error)}. Start one with `ray start --head`, "
-            "or set the engine to local."
+            f"no Ray cluster can be used at RAY_ADDRESS={address!r}: {_in_short(error)}. Start one with `ray start "
+            "--head`, set RAY_ADDRESS to its address, or set the engine to local."
         ) from error
 
 

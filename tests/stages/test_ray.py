@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mergerscope.cluster import QUIET, Cluster, engine
-from mergerscope.errors import ContractError
+from mergerscope.errors import ClusterError, ContractError, MissingInputError, ParameterError
 from mergerscope.params import Params, RankParams
 from mergerscope.paths import Paths
 from mergerscope.search.rankers import RANKERS, score
@@ -184,5 +184,30 @@ def test_an_error_on_purpose_comes_out_as_it_was(nodes: Any, registered: Paths, 
     with pytest.raises(ContractError, match=r"shard-000001\.tar holds 3 galaxies, the manifest says 4"):
         embed.run(registered, on_ray(trained_params))
     (registered.shards / "shard-000001.tar").unlink()
-    with pytest.raises(Exception, match=r"shard-000001\.tar is missing"):
+    with pytest.raises(MissingInputError, match=r"shard-000001\.tar is missing"):
         embed.run(registered, on_ray(trained_params))
+
+
+def test_a_node_that_cannot_do_the_same_is_refused(
+    nodes: Any, registered: Paths, trained_params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine("ray", tmp_path) as cluster:
+        assert cluster is not None
+        with monkeypatch.context() as patch:
+            patch.setattr("mergerscope.cluster.version", lambda name: "0.1")
+            other_versions = cluster.map(str, [1, 2])
+            with pytest.raises(ClusterError, match=r"torch .*, where .* torch 0\.1: "):
+                next(other_versions)
+        with pytest.raises(ClusterError, match="must be on a disk that all nodes share"):
+            list(Cluster(cluster._ray, tmp_path / "elsewhere").map(str, [1]))
+    cuda = trained_params.model_copy(update={"embed": trained_params.embed.model_copy(update={"device": "cuda"})})
+    with pytest.raises(ParameterError, match=r"`embed.device: cuda` .* the Ray cluster has no GPU"):
+        embed.run(registered, on_ray(cuda))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense"])
+def test_no_cluster_at_the_address(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ClusterError, match=rf"RAY_ADDRESS='{address}'.*ray start --head"), engine("ray", tmp_path):
+        pass
+    assert not list((tmp_path / "cluster").iterdir())

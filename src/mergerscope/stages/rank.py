@@ -47,6 +47,9 @@ def run(paths: Paths, params: Params) -> None:
     A ranking that was killed goes on with the scores that it had, where embeddings, references, settings and code are
     the same.
 
+    With ``rank.engine: ray`` the passes over all embeddings, which score them and measure their moments, are shared out
+    over the machines of a Ray cluster, and the results are the same.
+
     Raises:
         MissingExtraError: Ray is asked for and not installed.
         ClusterError: the Ray cluster cannot be used, or gave up.
