@@ -23,7 +23,7 @@ ANSWER = 10
 """A whole answer may take so many times as long as one pause in it."""
 
 REDIRECTS = 3
-"""Followed for one attempt, also to another host; each is a request beside the rate, and a loop of them is no answer."""
+"""Followed for one attempt, also to another host; each is a request beside the rate, and a loop is no answer."""
 
 TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which another attempt may end better (RFC 9110; 425 is RFC 8470, 429 is RFC 6585)."""

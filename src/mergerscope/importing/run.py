@@ -64,8 +64,8 @@ def run(paths: Paths, params: Params, request: Request) -> None:
                 )
             digest = _write(paths, file, columns, checked, rows, by_shard, request)
     except (pa.ArrowException, OSError) as error:
-        raise ContractError(f"{request.file} cannot be read as Parquet: {error}. In lists of a fixed size no row may be "
-                            "null; else write the file anew.") from None
+        raise ContractError(f"{request.file} cannot be read as Parquet: {error}. In lists of a fixed size no row may "
+                            "be null; else write the file anew.") from None
     _tell(paths, checked, rows, request, digest)
 
 
