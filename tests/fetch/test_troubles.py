@@ -103,6 +103,14 @@ def test_a_server_that_says_nothing_is_not_waited_for(trouble, service, asked, p
     assert (done.new, done.failed) == (1, {"timeout": 1})
 
 
+def test_a_redirect_is_followed_and_a_loop_of_them_soon_left(service, asked, pace, tmp_path):
+    service.plans["10.5"] = [service.status(302, Location=f"{service.url}/moved.fits?ra=11&size=24&bands=grz")]
+    service.always[BAD] = service.status(302, Location=f"{service.url}/cutout.fits?ra={BAD}")
+    done = fetch(positions(tmp_path, 10.5, BAD), tmp_path / "out", asked, pace, 2)
+    assert (done.new, done.failed) == (1, {"connection": 1})
+    assert service.asked()[BAD] <= 4 * (1 + pace.retries)
+
+
 def test_nobody_at_the_address(service, asked, pace, tmp_path):
     with pytest.raises(SurveyError, match=r"not one galaxy could be fetched.* 2 x connection"):
         fetch(positions(tmp_path, 1, 2), tmp_path / "out", replace(asked, server="http://127.0.0.1:9"), pace, 2)

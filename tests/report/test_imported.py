@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from mergerscope.report.card import model_card
 from mergerscope.report.curves import curve_panel
-from mergerscope.report.findings import noun_of
+from mergerscope.report.evaluation import Metric
+from mergerscope.report.findings import noun_of, warnings_of
 from mergerscope.report.inputs import load_inputs
 from mergerscope.report.style import panel_svg
 
@@ -36,3 +39,21 @@ def test_the_curve_of_the_chosen_row_is_drawn_in_colour_and_named(imported):
     svg = panel_svg(curve_panel(imported.evaluation, "precision", noun_of("p_merger")))
     assert "var(--trained)" in svg
     assert "zoobot-x" in svg
+
+
+def test_the_card_of_our_model_does_not_claim_figures_of_others(imported):
+    card = model_card(imported)
+    assert "**No figure here is of this model.**" in card
+    assert "made by\nzoobot-x." in card
+    assert f"into {imported.store.dim} numbers" not in card
+    assert "| **zoobot-x** | whitened |" in card
+    assert "this encoder" not in card
+
+
+def test_a_poor_outcome_is_not_laid_to_our_training(imported):
+    rows = [
+        replace(row, average_precision=Metric(0.1)) if row.selected else row for row in imported.evaluation.rows
+    ]
+    told = warnings_of(replace(imported.evaluation, rows=rows), 50, noun_of("p_merger"))
+    assert any(text.endswith("the vectors of zoobot-x gain nothing here.") for text in told)
+    assert not any("training gained" in text for text in told)

@@ -70,6 +70,20 @@ def test_a_search_by_the_index_scores_exactly(embeddings, tmp_path, kind):
     assert len(set(near.rows.tolist()) & set(exact.rows[:22].tolist())) >= 15
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [1500, ROWS])
+def test_as_many_are_found_as_are_asked_for(embeddings, tmp_path, kind, count, capsys):
+    store = EmbeddingStore.open(embeddings)
+    found = open_index(store, embeddings, tmp_path / "index", kind)
+    assert "a smaller one" not in capsys.readouterr().err
+    queries = Queries.of(pool_moments(store), store.rows([5, 600]), [0, 1])
+    near = found.most_alike(store, queries, count, leave_out=[5, 600])
+    exact = most_alike(store, queries, count, leave_out=[5, 600])
+    assert len(near.rows) == len(exact.rows) == min(count, ROWS - 2)
+    assert np.isin(exact.rows, near.rows).mean() > 0.9
+    assert f"of {count} it may find a smaller one" in capsys.readouterr().err
+
+
 def test_a_built_index_is_used_again_without_a_pass_over_the_embeddings(embeddings, tmp_path, monkeypatch):
     first = open_index(EmbeddingStore.open(embeddings), embeddings, tmp_path / "index", "ivf")
     store = EmbeddingStore.open(embeddings)
@@ -111,12 +125,15 @@ def test_a_stale_index_is_never_used(embeddings, tmp_path, capsys):
     assert found.most_alike(store, queries, 1).rows.tolist() == [1503]
 
 
-@pytest.mark.parametrize("name", ["index.json", "index.faiss"])
+@pytest.mark.parametrize("name", ["index.json", "index.faiss", "moments.npz", "no index.faiss"])
 def test_an_index_that_was_not_finished_is_built_anew(embeddings, tmp_path, name, capsys):
     open_index(EmbeddingStore.open(embeddings), embeddings, tmp_path / "index", "ivf")
-    path = tmp_path / "index" / "ivf" / name
-    if name == "index.json":
-        path.write_text(path.read_text()[:20])
+    path = tmp_path / "index" / "ivf" / name.removeprefix("no ")
+    if name != "index.faiss":
+        if name == "index.json":
+            path.write_text(path.read_text()[:20])
+        else:
+            path.unlink()
         open_index(EmbeddingStore.open(embeddings), embeddings, tmp_path / "index", "ivf")
         assert capsys.readouterr().err.count("built in") == 2
     else:

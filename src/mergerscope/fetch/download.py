@@ -22,6 +22,9 @@ CHUNK = 1 << 16
 ANSWER = 10
 """A whole answer may take so many times as long as one pause in it."""
 
+REDIRECTS = 3
+"""Followed for one attempt, also to another host; each is a request beside the rate, and a loop is no answer."""
+
 TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which another attempt may end better (RFC 9110; 425 is RFC 8470, 429 is RFC 6585)."""
 
@@ -37,6 +40,7 @@ class Downloader:
         self._stop = stop
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
+        self._session.max_redirects = REDIRECTS
 
     def fetch(self, ra_deg: float, dec_deg: float) -> bytes:
         """Return the cutout's file.

@@ -70,7 +70,7 @@ def as_text(table: pa.Table, queries: int) -> Table:
     extra = [("ra dec", positions), (vote, table[vote].null_count < table.num_rows), ("nearest query", queries > 1)]
     for heading, there in extra:
         if there:
-            shown.add_column(heading)
+            shown.add_column(heading, no_wrap=heading == "ra dec")
     for row in table.slice(0, SHOWN).to_pylist():
         where = "" if row["ra_deg"] is None else f"{row['ra_deg']:.5f} {row['dec_deg']:+.5f}"
         told = (where, decimal(row[vote]), row["nearest_query"])

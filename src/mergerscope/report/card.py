@@ -7,7 +7,7 @@ from typing import Any
 from mergerscope.report import findings
 from mergerscope.report.inputs import Inputs
 from mergerscope.report.page import render
-from mergerscope.report.words import ENCODERS, percent
+from mergerscope.report.words import percent
 
 __all__ = ["model_card"]
 
@@ -21,7 +21,7 @@ def model_card(inputs: Inputs) -> str:
         "noun": noun,
         "evaluation": evaluation,
         "headline": findings.headline(evaluation),
-        "shown": [row for encoder in ENCODERS if (row := evaluation.best(encoder)) is not None],
+        "shown": [row for encoder in evaluation.encoders if (row := evaluation.best(encoder)) is not None],
         "splits": evaluation.splits,
         "confidence": percent(params.evaluate.confidence),
         "warnings": findings.warnings_of(evaluation, references, noun),
@@ -29,6 +29,7 @@ def model_card(inputs: Inputs) -> str:
         "weights": inputs.receipt["weights_sha256"],
         "network": f"ResNet-{params.encoder.depth} of {params.encoder.width:g} times the published width",
         "dim": inputs.store.dim,
+        "origin": inputs.store.origin,
         "shape": " x ".join(str(side) for side in manifest.image_shape),
         "input_words": inputs.input_words,
         "crop": manifest.crop,

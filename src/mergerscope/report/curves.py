@@ -45,8 +45,7 @@ def curve_panel(evaluation: Evaluation, name: str, noun: Noun) -> Panel:
 
 
 def _draw_curves(axes: Axes, evaluation: Evaluation, name: str, title: str) -> None:
-    encoders = {row.encoder for row in evaluation.rows}
-    marked = {(row.encoder, row.ranker) for e in encoders if (row := evaluation.best(e))}
+    marked = {(row.encoder, row.ranker) for e in evaluation.encoders if (row := evaluation.best(e))}
     front = [curve for curve in evaluation.curves if (curve.encoder, curve.ranker) in marked]
     for curve in evaluation.curves:
         if curve not in front:

@@ -79,6 +79,11 @@ class Evaluation:
         """The row that ``ranker: auto`` chose for the trained encoder; None where nothing could be judged."""
         return next((row for row in self.rows if row.selected), None)
 
+    @property
+    def encoders(self) -> list[str]:
+        """Of the rows: ours, or in its place the one whose vectors were imported, then the baselines."""
+        return list(dict.fromkeys(row.encoder for row in self.rows))
+
     def best(self, encoder: str) -> Row | None:
         """The row to stand for an encoder: the selected one, or else that of the highest average precision."""
         rows = [row for row in self.rows if row.encoder == encoder]

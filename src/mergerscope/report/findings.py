@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mergerscope.report.evaluation import Evaluation, Metric, Row
-from mergerscope.report.words import decimal, plural
+from mergerscope.report.words import ENCODERS, decimal, plural
 
 __all__ = ["Headline", "Noun", "beats", "headline", "noun_of", "warnings_of"]
 
@@ -89,9 +89,10 @@ def _poor(evaluation: Evaluation) -> list[str]:
         found.append("The chosen ranking cannot be told from chance: its interval of average precision reaches chance.")
     untrained = evaluation.best("untrained")
     if untrained and not beats(row, untrained):
+        gain = "training gained" if row.encoder in ENCODERS else f"the vectors of {row.encoder} gain"
         found.append(
             f"The chosen row (average precision {decimal(row.average_precision.value)}) does not beat the best row of "
-            f"the untrained network ({decimal(untrained.average_precision.value)}): training gained nothing here."
+            f"the untrained network ({decimal(untrained.average_precision.value)}): {gain} nothing here."
         )
     return found
 

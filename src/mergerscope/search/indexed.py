@@ -28,6 +28,8 @@ Array = np.ndarray[Any, Any]
 LAYOUT = 1
 """To be raised when indexes of another kind are built, so that old ones are not used."""
 
+VECTORS, MOMENTS = "index.faiss", "moments.npz"
+
 SAMPLE = 200
 NEAREST = 100
 """Recall is measured on the hundred nearest of two hundred galaxies: half choose the effort, the others tell."""
@@ -58,10 +60,20 @@ class Indexed:
     nearest: int
 
     def most_alike(self, store: EmbeddingStore, queries: Queries, count: int, leave_out: Any = ()) -> Found:
-        """Return what `mergerscope.search.alike.most_alike` does, from those galaxies that the index proposes."""
+        """Return what `mergerscope.search.alike.most_alike` does, from those galaxies that the index proposes.
+
+        For more galaxies than it looks at by its effort, it searches harder, at last exactly: as many are found as
+        are asked for.
+        """
         wanted = min(self.index.count, WIDER * (count + len(leave_out)))
-        near = self.index.search(queries.units.numpy(), wanted, self.effort)
-        return most_alike(store, queries, count, leave_out, among=np.unique(near[near >= 0]))
+        if count > self.nearest:
+            _say(f"index {self.index.kind}: the share was measured for {self.nearest} galaxies; of {count} it may find "
+                 "a smaller one")  # fmt: skip
+        for effort in (one for one in self.index.efforts if one >= self.effort):
+            near = self.index.search(queries.units.numpy(), wanted, effort)
+            if (near >= 0).all():
+                return most_alike(store, queries, count, leave_out, among=np.unique(near))
+        return most_alike(store, queries, count, leave_out)
 
 
 def open_index(store: EmbeddingStore, embeddings: Path, place: Path, kind: str) -> Indexed:
@@ -79,7 +91,8 @@ def open_index(store: EmbeddingStore, embeddings: Path, place: Path, kind: str) 
     folder = place / kind
     about = _read(folder / "index.json")
     stamp = _stamp(embeddings)
-    known = about.get("layout") == [LAYOUT, SHRINKAGE]
+    whole = all((folder / name).is_file() for name in (VECTORS, MOMENTS))
+    known = whole and about.get("layout") == [LAYOUT, SHRINKAGE]
     if known and about["stamp"] != stamp:
         known = about["digest"] == _digest(embeddings)
         if known:
@@ -90,9 +103,9 @@ def open_index(store: EmbeddingStore, embeddings: Path, place: Path, kind: str) 
 
 
 def _load(store: EmbeddingStore, folder: Path, about: dict[str, Any], kind: str) -> Indexed:
-    with np.load(folder / "moments.npz", allow_pickle=False) as saved:
+    with np.load(folder / MOMENTS, allow_pickle=False) as saved:
         know_moments(store, Moments(store.size, saved["mean"], saved["covariance"]))
-    found = Indexed(Index.load(kind, folder / "index.faiss"), about["effort"], about["recall"], about["nearest"])
+    found = Indexed(Index.load(kind, folder / VECTORS), about["effort"], about["recall"], about["nearest"])
     _tell(kind, found, "of an earlier search")
     return found
 
@@ -116,8 +129,8 @@ def _build(store: EmbeddingStore, embeddings: Path, folder: Path, kind: str, sta
         index = Index.build(kind, sample, blocks(), store.size)
     asked = draw.choice(store.size, min(SAMPLE, store.size), replace=False)
     found = _measured(store, index, unit_rows(whiten(torch.from_numpy(store.rows(asked)))))
-    index.save(folder / "index.faiss")
-    np.savez(folder / "moments.npz", mean=moments.mean, covariance=moments.covariance)
+    index.save(folder / VECTORS)
+    np.savez(folder / MOMENTS, mean=moments.mean, covariance=moments.covariance)
     write_json(folder / "index.json", {
         "layout": [LAYOUT, SHRINKAGE], "effort": found.effort, "recall": found.recall, "nearest": found.nearest,
         "digest": _digest(embeddings), "stamp": stamp,
@@ -160,8 +173,12 @@ def exact_nearest(store: EmbeddingStore, units: torch.Tensor, count: int) -> Arr
 
 
 def _tell(kind: str, found: Indexed, when: str) -> None:
-    console.print(f"index {kind}, {when}: it finds {found.recall:.1%} of the {found.nearest} galaxies nearest to one, "
-                  "against the exact search", highlight=False, markup=False, soft_wrap=True)  # fmt: skip
+    _say(f"index {kind}, {when}: it finds {found.recall:.1%} of the {found.nearest} galaxies nearest to one, against "
+         "the exact search")  # fmt: skip
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _read(path: Path) -> dict[str, Any]:
