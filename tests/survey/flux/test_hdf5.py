@@ -15,12 +15,15 @@ from mergerscope.params import ShardParams
 from mergerscope.shards.reader import read_images
 from mergerscope.shards.writer import write_shards
 from mergerscope.survey.flux import hdf5 as hdf5_module
+from mergerscope.survey.flux.fits_file import read_fits
 from mergerscope.survey.flux.hdf5 import ImageFile
+from mergerscope.survey.flux.image import FluxSpec
 from mergerscope.survey.records import ImageRefusedError
 
 h5py = pytest.importorskip("h5py")
 
 Maker = Callable[..., Path]
+ANY = FluxSpec((), "", None)
 
 
 def labels(root: Path, *lines: str) -> Path:
@@ -29,8 +32,9 @@ def labels(root: Path, *lines: str) -> Path:
 
 
 def images_of(root: Path, name: str = "images.h5") -> np.ndarray:
+    """As they are read: row 0 at the top."""
     with h5py.File(root / name) as file:
-        return file["images"][:]
+        return file["images"][:][:, :, ::-1]
 
 
 def reasons(refused: Any) -> dict[str, str]:
@@ -73,6 +77,13 @@ def test_bands_are_picked_and_ordered(made: Any, hdf5: Maker, tmp_path: Path) ->
     np.testing.assert_array_equal(
         read_images(tmp_path / "s", manifest, catalog.ids.tolist()), images_of(root)[:, [2, 0]]
     )
+
+
+def test_rows_go_up_as_in_the_fits_files_of_the_same_cutouts(made: Any, hdf5: Maker) -> None:
+    sky = made.flux(3, 3, 16, 16)
+    with ImageFile(hdf5(rows=1, images=sky[None]) / "images.h5") as file:
+        ((_, planes),) = file.read([0])
+    np.testing.assert_array_equal(planes, read_fits([("a.fits", made.several_bands(sky))], ANY).planes)
 
 
 def test_several_files_and_processes_give_the_same(made: Any, hdf5: Maker, tmp_path: Path) -> None:
@@ -119,7 +130,7 @@ def test_bad_rows_are_refused_one_by_one(made: Any, hdf5: Maker, tmp_path: Path)
     assert reasons(manifest.refused)["images.h5::3"] == "all-masked"
     assert manifest.total + len(manifest.refused) == result.rows == 6
     read = read_images(tmp_path / "s", manifest, ["1004"])[0]
-    assert not read[1, :8].any()
+    assert not read[1, 8:].any()
     assert np.isfinite(read).all()
 
 
@@ -148,6 +159,14 @@ def bad_file(kind: str, root: Path) -> None:
             file["images"] = images[..., :8, :8]
         elif kind == "outside-link":
             file["images"] = h5py.ExternalLink(str(root / "images.h5"), "images")
+        elif kind == "linked-column":
+            file["images"] = images
+            file["ra"] = h5py.ExternalLink(str(root / "images.h5"), "ra")
+        elif kind == "lost-column":
+            file["images"] = images
+            file["ra"] = h5py.ExternalLink("nowhere.h5", "ra")
+        elif kind == "zip-bomb":
+            file.create_dataset("images", (10**9, 3, 16, 16), "f4", chunks=(1, 3, 16, 16))
         elif kind == "position-incomplete":
             file["images"] = images
             file["ra"] = np.zeros(2)
@@ -169,7 +188,8 @@ def bad_file(kind: str, root: Path) -> None:
     ("kind", "reason"),
     [
         ("not-hdf5", None), ("no-images", None), ("wrong-dtype", None), ("wrong-shape", None), ("mixed-sizes", None),
-        ("outside-link", None), ("position-incomplete", None), ("short-column", "wrong-shape"),
+        ("outside-link", None), ("linked-column", "outside-link"), ("lost-column", "outside-link"), ("zip-bomb", None),
+        ("position-incomplete", None), ("short-column", "wrong-shape"),
         ("words", "wrong-dtype"), ("virtual", "outside-link"), ("external", "outside-link"),
     ],
 )  # fmt: skip
@@ -222,7 +242,7 @@ def test_a_damaged_chunk_costs_its_galaxies_only(hdf5: Maker) -> None:
     path = root / "images.h5"
     images = images_of(root)
     with h5py.File(path, "w") as file:
-        file.create_dataset("images", data=images, chunks=(1, 3, 16, 16), fletcher32=True)
+        file.create_dataset("images", data=images[:, :, ::-1], chunks=(1, 3, 16, 16), fletcher32=True)
         place = file["images"].id.get_chunk_info(5)
     data = bytearray(path.read_bytes())
     data[place.byte_offset + 100] ^= 0xFF

@@ -2,8 +2,9 @@
 
 A file holds ``images`` (n, 3, side, side) of floats, the g, r and z bands in nanomaggies a pixel, and beside it columns
 of n numbers: ``inds`` (whole numbers that name the galaxies), ``ra``, ``dec``, ``ebv``; others are not read. Another
-number of bands is named by an attribute ``bands`` of ``images``. Files hold up to a million galaxies and 277 GB, so
-rows are read in their order on disk, a stretch at a time, never a file.
+number of bands is named by an attribute ``bands`` of ``images``. The rows of an image go up, as in the FITS files that
+they come from, and are turned over here. Files hold up to a million galaxies and 277 GB, so rows of the file are read
+in their order on disk, a stretch at a time, never a file.
 
 A file comes from anybody: what it links to outside of itself, HDF5's external links, external storage and virtual
 datasets, is not followed.
@@ -38,6 +39,10 @@ CACHE_BYTES = 128 * 2**20
 MAX_CHUNK_BYTES = 2**28
 STRETCH_BYTES = 32 * 2**20
 """Read at once where rows follow each other."""
+SMALL_BYTES = 2**24
+MOST_PACKED = 2000
+"""Times that data above `SMALL_BYTES` may be larger than what is stored of them: gzip comes to 1032, and rows that were
+claimed and never written take no place at all."""
 
 
 def hdf5_files(root: Path) -> list[str]:
@@ -53,8 +58,8 @@ class ImageFile:
 
         Raises:
             MissingExtraError: h5py is not installed.
-            ImageRefusedError: ``not-hdf5`` (also a truncated file), ``no-images``, ``outside-link``, ``wrong-dtype``,
-                ``wrong-shape`` or ``too-large``.
+            ImageRefusedError: ``not-hdf5`` (also a truncated file), ``no-images``, ``outside-link``, ``zip-bomb``,
+                ``wrong-dtype``, ``wrong-shape`` or ``too-large``.
         """
         try:
             import h5py
@@ -100,9 +105,10 @@ class ImageFile:
         """Return the rows ``start:stop`` of a column of numbers, or None where there is no such column.
 
         Raises:
-            ImageRefusedError: ``wrong-shape`` or ``wrong-dtype``, ``outside-link``, ``corrupt-image``.
+            ImageRefusedError: ``wrong-shape`` or ``wrong-dtype``, ``outside-link``, ``zip-bomb``, ``corrupt-image``.
         """
-        if name not in self._file:
+        # by its link, for the lookup of a name follows it out of the file
+        if self._file.get(name, getlink=True) is None:
             return None
         data = self._dataset(name)
         if data.shape[:1] != self._images.shape[:1] or prod(data.shape[1:]) != 1:
@@ -117,7 +123,8 @@ class ImageFile:
     def read(self, rows: Sequence[int]) -> Iterator[tuple[int, Planes | ImageRefusedError]]:
         """Yield each of ``rows`` and its image (C, H, W), in the order of the file; ``rows`` may have any order.
 
-        What is not finite is NaN. A row that cannot be read is yielded with the reason.
+        The top of an image is its row 0; what is not finite is NaN. A row that cannot be read is yielded with the
+        reason.
         """
         limit = max(STRETCH_BYTES // (4 * prod(self.image_shape)), 1)
         ascending = sorted(set(rows))
@@ -137,7 +144,7 @@ class ImageFile:
             return
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes infinite, then NaN
-                images = np.asarray(self._images[rows[0] : rows[-1] + 1], np.float32)
+                images = np.asarray(self._images[rows[0] : rows[-1] + 1], np.float32)[..., ::-1, :]
         except (OSError, RuntimeError) as error:
             if len(rows) > 1:  # one damaged chunk shall not take its neighbours along
                 for row in rows:
@@ -163,6 +170,9 @@ class ImageFile:
             raise ImageRefusedError("outside-link", f"{self.name}: {name} is a link; its data must lie in the file")
         if not isinstance(data, h5py.Dataset):
             raise ImageRefusedError("no-images", f"{self.name}: {name} is a {type(data).__name__} and no dataset")
+        claimed, stored = prod(data.shape or ()) * data.dtype.itemsize, data.id.get_storage_size()
+        if claimed > max(SMALL_BYTES, MOST_PACKED * stored):
+            raise ImageRefusedError("zip-bomb", f"{self.name}: {name} claims {claimed} bytes and stores {stored}")
         return data
 
     def _check(self) -> None:
