@@ -108,6 +108,9 @@ def test_weights_masks_and_spectra_are_no_bands(made: Any) -> None:
         ({"MAGZERO": "unknown"}, None, "count", 1),
         ({"MAGZERO": -99.0}, None, "count", 1),
         ({"FPA.ZP": 25.0}, None, "count", 1),
+        ({"MAGZP": 25.0, "FILTER": "r"}, None, "nanomaggy", 1e-1),
+        ({"MAGZP": 20.9, "FILTER": "J"}, None, "count", 1),
+        ({"MAGZP": 22.5, "EXTNAME": "W1"}, 25.0, "nanomaggy", 1e-1),
     ],
 )
 def test_units(made: Any, header: dict[str, Any], zero_point: float | None, unit: str, factor: float) -> None:

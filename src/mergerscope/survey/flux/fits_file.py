@@ -176,17 +176,16 @@ def _planes(
             found.position = centre_of(header, *shape[-2:])
         if found.ebv is None:
             found.ebv = _reddening(header.get("EBV", primary.get("EBV")))
-        factor = nanomaggies_per_unit(partial(_value, header, primary), spec.zero_point)
+        bands = [header_band(header)] if len(shape) == 2 else plane_names(header, shape[0])
+        told = {*bands, band_of_file(name)[1]}
+        factor = nanomaggies_per_unit(partial(_value, header, primary), spec.zero_point, told)
         with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes infinite, then NaN
             pixels = np.asarray(hdu.data, np.float32).reshape(shape)[..., ::-1, :]  # rows go up in FITS
         observed = np.isfinite(pixels)
         if not observed.all():
             pixels = np.where(observed, pixels, np.float32(np.nan))
-        if len(shape) == 2:
-            yield _Plane(header_band(header), pixels, factor)
-        else:
-            for band, plane in zip(plane_names(header, shape[0]), pixels, strict=True):
-                yield _Plane(band, plane, factor)
+        for band, plane in zip(bands, pixels.reshape(-1, *shape[-2:]), strict=True):
+            yield _Plane(band, plane, factor)
 
 
 def _value(header: Any, primary: Any, key: str) -> Any:

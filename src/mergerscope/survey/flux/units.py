@@ -6,7 +6,7 @@ A nanomaggy is the flux of an object of AB magnitude 22.5, 3.631e-6 Jy (Finkbein
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 __all__ = ["MAGNITUDE_KEYS", "nanomaggies_per_unit"]
@@ -20,6 +20,8 @@ MAGNITUDE_KEYS = ("MAGZERO", "PHOTZP", "MAGZP")
 Others are not read, for many leave out the exposure time, as ``FPA.ZP`` of Pan-STARRS does, and a wrong zero point is
 worse than none.
 """
+VEGA = {"MAGZP": frozenset(("J", "H", "K", "Ks", "W1", "W2", "W3", "W4"))}
+"""Headers whose magnitudes in these bands are Vega's, as 2MASS and WISE write them: up to 6.6 mag from AB."""
 FLUX_OF_ZERO = "FLUXMAG0"
 """Units that an object of magnitude 0 has, as the HSC pipeline writes."""
 LEGACY = ("decals", "legacysurvey")
@@ -28,7 +30,9 @@ FAINTEST = 60.0
 """A zero point beyond it is none."""
 
 
-def nanomaggies_per_unit(value_of: Callable[[str], Any], zero_point: float | None) -> float | None:
+def nanomaggies_per_unit(
+    value_of: Callable[[str], Any], zero_point: float | None, bands: Collection[str | None] = ()
+) -> float | None:
     """Return the nanomaggies that one unit of a pixel is, or None where nobody knows.
 
     ``BUNIT`` decides where it names nanomaggies or janskys; else the first of `MAGNITUDE_KEYS`, then whether the Legacy
@@ -37,6 +41,7 @@ def nanomaggies_per_unit(value_of: Callable[[str], Any], zero_point: float | Non
     Args:
         value_of: a header's value by its key, None where it is not there.
         zero_point: AB magnitude of one count where the header has none.
+        bands: of the image, as far as they are known.
     """
     unit = str(value_of("BUNIT") or "").strip().lower().removesuffix("/pixel").removesuffix("/pix").strip()
     if unit in NANOMAGGY_WORDS:
@@ -45,7 +50,7 @@ def nanomaggies_per_unit(value_of: Callable[[str], Any], zero_point: float | Non
     if unit in JANSKYS and not str(value_of("BUNIT")).strip().startswith("M"):
         return JANSKYS[unit] / NANOMAGGY_JANSKY
     for key in MAGNITUDE_KEYS:
-        magnitude = _number(value_of(key))
+        magnitude = None if not VEGA.get(key, frozenset()).isdisjoint(bands) else _number(value_of(key))
         if magnitude is not None and 0 < magnitude < FAINTEST:
             return _of_zero_point(magnitude)
     if str(value_of("SURVEY") or "").lower().replace(" ", "").startswith(LEGACY) and value_of("IMAGETYP"):
