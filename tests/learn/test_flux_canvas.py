@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mergerscope.learn import pairs
-from mergerscope.learn.compose import isophotal_radius
+from mergerscope.learn.compose import isophotal_radius, match_colour
 from mergerscope.learn.conditions import EBV, NOISE, extinction, fit_of, transmission
 from mergerscope.learn.flux_canvas import Flux, sky_noise
 from mergerscope.learn.module import make_view
@@ -180,6 +180,37 @@ def test_every_view_is_in_0_to_1_and_leaves_the_flux_alone(kind, seed, strength,
 
 def test_empty_images_stay_finite():
     light, on = canvas().begin(torch.zeros(3, 3, 16, 16), list("abc"), 1.0, seeded())
+    for name in ("pair", "single", "view"):
+        assert torch.isfinite(make_view(name, light, Params(), seeded(), None, on)).all()
+
+
+@pytest.mark.parametrize("unit", [1e-16, 1e-3, 1e8])
+def test_pairs_do_not_ask_for_the_unit_of_the_flux(unit):
+    """Views of images in other units are the same, where each image is stretched by its own range."""
+    bank = torch.rand(2, 2, SIDE, SIDE, generator=seeded(4))
+    settings = PairsParams(encounters=0.5)
+
+    def seen(factor):
+        on = Flux(FluxStretch("linear", BANDS), factor * MEDIAN, 0.262)
+        flux = torch.cat([galaxies(3), galaxies(3).roll(1, 1)])
+        light, on = on.begin(factor * flux, [""] * 6, 0.0, seeded())
+        return pairs.make_pairs(light, settings, STILL, seeded(1), bank, on)
+
+    torch.testing.assert_close(seen(unit), seen(1.0), atol=1e-3, rtol=0)
+
+
+def test_a_faint_partner_takes_the_colour_as_a_bright_one_does():
+    blue, red = galaxies(2, noise=0.0).flip(1), galaxies(2, noise=0.0)
+    for faintness in (1.0, 1e-4):
+        matched = match_colour(faintness * blue, faintness * red, torch.tensor([True, True]), canvas().black)
+        mine, theirs = (x.sum((2, 3)) / x.sum((1, 2, 3))[:, None] for x in (matched, red))
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_a_rim_without_noise_leaves_views_finite():
+    flux = torch.zeros(3, 3, SIDE, SIDE)
+    flux[:, :, 20:28, 20:28] = 1e9
+    light, on = canvas().begin(flux, list("abc"), 1.0, seeded())
     for name in ("pair", "single", "view"):
         assert torch.isfinite(make_view(name, light, Params(), seeded(), None, on)).all()
 

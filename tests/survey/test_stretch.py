@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from mergerscope.errors import ParameterError
 from mergerscope.params import FluxParams
-from mergerscope.survey.stretch import FLUX_STRETCHES, STRETCHES, FluxStretch, Stretch, lupton_rgb
+from mergerscope.survey.flux.bands import BY_WAVELENGTH
+from mergerscope.survey.stretch import FLUX_STRETCHES, RED_FIRST, STRETCHES, FluxStretch, Stretch, lupton_rgb
 
 PLAIN = Stretch(("i", "r", "g"), (1.0, 1.0, 1.0), 8.0)
 
@@ -110,6 +111,19 @@ def test_bands_are_matched_by_name_and_shown_from_red_to_blue(order, count):
     shown = stretch(flux)[:, 0, 0]
     assert list(shown) == sorted(shown, reverse=True)
     assert set(stretch.shown) == set(bands)
+
+
+def test_bands_of_any_survey_are_shown_from_red_to_blue():
+    assert set(RED_FIRST) == {*BY_WAVELENGTH, "Y"}
+    assert FluxStretch("lupton", BY_WAVELENGTH).shown == BY_WAVELENGTH[::-1]
+    assert FluxStretch("linear", ("F115W", "g")).shown == ("F115W", "g")
+
+
+@pytest.mark.parametrize("unit", [1e-18, 1e9])
+def test_a_linear_stretch_does_not_ask_for_the_unit(unit):
+    flux = np.random.default_rng(3).normal(5, 3, (4, 3, 6, 6)).astype(np.float32)
+    stretch = FluxStretch("linear", ("g", "r", "i"))
+    np.testing.assert_allclose(stretch(flux * np.float32(unit)), stretch(flux), atol=1e-5)
 
 
 def test_each_image_spans_0_to_1_where_the_stretch_is_linear():

@@ -25,6 +25,8 @@ class Canvas(ABC):
 
     limits: tuple[float, float | None]
     """Between which light can lie."""
+    black: float
+    """Mean light of a galaxy's channel below which it has no colour (`mergerscope.learn.compose.match_colour`)."""
 
     @abstractmethod
     def begin(
@@ -65,6 +67,7 @@ class Picture(Canvas):
     """Of images that are stretched for display: uint8, as most surveys give them to eyes."""
 
     limits = (0.0, 1.0)
+    black = 1e-4
 
     def begin(
         self, images: Tensor, ids: Sequence[str], strength: float, generator: Generator | None

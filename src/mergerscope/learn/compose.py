@@ -53,9 +53,12 @@ def isophotal_radius(isolated: Tensor) -> Tensor:
     return (2 * torch.sqrt(area / math.pi)).clamp(0.05, 0.7)
 
 
-def match_colour(images: Tensor, colour_of: Tensor, chosen: Tensor) -> Tensor:
-    """Give images (B, C, H, W) the mean colour of ``colour_of`` where ``chosen`` (B,) is true; brightness stays."""
-    mine, theirs = (x.flatten(2).mean(2).clamp_min(1e-4) for x in (images, colour_of))
+def match_colour(images: Tensor, colour_of: Tensor, chosen: Tensor, black: float = 1e-4) -> Tensor:
+    """Give images (B, C, H, W) the mean colour of ``colour_of`` where ``chosen`` (B,) is true; brightness stays.
+
+    Means of a channel below ``black`` count as that.
+    """
+    mine, theirs = (x.flatten(2).mean(2).clamp_min(black) for x in (images, colour_of))
     factor = (theirs / theirs.mean(1, keepdim=True)) / (mine / mine.mean(1, keepdim=True))
     # A nearly black channel has no colour to speak of; without bounds it would blow up noise.
     factor = torch.where(chosen[:, None], factor.clamp(0.3, 3.0), torch.ones_like(factor))

@@ -84,7 +84,7 @@ def make_encounters(
     chosen = torch.randint(len(bank), (b,), device=images.device, generator=generator)
     light = tinted(bank[chosen], c)
     light = canvas.encounter(light, uniform(*DEPTH, b, images, generator))
-    light = match_colour(light, host, torch.ones_like(chosen) > 0)
+    light = match_colour(light, host, torch.ones_like(chosen) > 0, canvas.black)
     # Bounded, for a picture without a galaxy has no size.
     size = (_effective_radius(host) / _effective_radius(light)).clamp(0.2, 3.0)
     placement = draw_placement(images, views, generator)
@@ -109,7 +109,7 @@ def _effective_radius(light: Tensor) -> Tensor:
     A disc of even brightness of radius r has the size r sqrt(pi).
     """
     flat = light.mean(1).flatten(1)
-    return flat.sum(1) / flat.square().sum(1).sqrt().clamp_min(1e-6)
+    return flat.sum(1) / flat.square().sum(1).sqrt().clamp_min(1e-30)
 
 
 def tinted(populations: Tensor, channels: int) -> Tensor:

@@ -34,6 +34,10 @@ SMOOTHED = 1.5
 """Standard deviation in pixels of the blur under which a galaxy's light is told from noise."""
 VISIBLE = 0.5
 """Signal to noise of a pixel, smoothed so, where half of the light is taken for the galaxy's."""
+TINY = 1e-30
+"""Flux that stands for none, in any unit: what it divides stays finite in float32."""
+CLEAREST = 1e6
+"""Signal to noise beyond which more says nothing; where a rim holds no noise, it has no bound."""
 MAD = 1.4826
 """Standard deviation of a Gaussian in median absolute deviations."""
 
@@ -59,6 +63,7 @@ class Flux(Canvas):
     ebv: Tensor | None = None
 
     limits = (0.0, None)
+    black = TINY  # a faint galaxy has a colour too, and units differ by many powers of ten
 
     def begin(
         self, images: Tensor, ids: Sequence[str], strength: float, generator: Generator | None
@@ -93,7 +98,7 @@ class Flux(Canvas):
         rim = max(1, light.shape[2] // 16)
         sky, spread = _sky(light, rim)
         alone = light - sky
-        strength = (alone / spread.clamp_min(1e-12)).mean(1, keepdim=True)
+        strength = (alone / spread.clamp_min(TINY)).clamp(-CLEAREST, CLEAREST).mean(1, keepdim=True)
         seen = blur(strength, torch.full_like(strength[:, :, 0, 0], SMOOTHED)).clamp_min_(0).square_()
         return alone.mul_(seen / (seen + VISIBLE**2)).clamp_min_(0).mul_(central_fade(light))
 

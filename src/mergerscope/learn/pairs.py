@@ -109,7 +109,7 @@ def _beside(
     alone = canvas.isolate(images)
     twin = uniform(0, 1, b, images, generator) < TWIN_SHARE
     partner = torch.where(twin[:, None, None, None], alone, alone.roll(1, 0))
-    partner = match_colour(partner, alone, uniform(0, 1, b, images, generator) < COLOUR_SHARE)
+    partner = match_colour(partner, alone, uniform(0, 1, b, images, generator) < COLOUR_SHARE, canvas.black)
     first = draw_placement(images, views, generator)
     scale = uniform(*size, b, images, generator)
     reach = canvas.radius(alone) * first.scale + canvas.radius(partner) * scale

@@ -24,8 +24,12 @@ __all__ = ["FLUX_STRETCHES", "STRETCHES", "FluxStretch", "Stretch", "lupton_rgb"
 Light = Any
 """A numpy array or a torch tensor (..., C, H, W)."""
 
-RED_FIRST = ("K", "H", "J", "Y", "y", "z", "i", "r", "g", "u")
+RED_FIRST = (
+    "W4", "W3", "W2", "W1", "K", "Ks", "H", "J", "Y", "y", "z", "i", "VIS", "r", "g", "u", "NUV", "FUV",
+)  # fmt: skip
 """Bands in the order in which they are shown, from red to blue."""
+TINY = 1e-30
+"""Range of an image without any; flux has any unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +152,14 @@ class FluxStretch:
         """Return what `select` gave, stretched to 0...1."""
         if self.kind == "linear":
             lowest, highest = _ends(light)
-            return (light - lowest) / (highest - lowest).clip(min=1e-12)
+            return (light - lowest) / (highest - lowest).clip(min=TINY)
         return _bent(light, self._asinh)
 
     def unit_light(self, light: Light) -> Light:
         """Return the flux (..., len(shown) or 1, 1, 1) that faint light's slope would bring to 1."""
         if self.kind == "linear":
             lowest, highest = _ends(light)
-            return highest - lowest
+            return (highest - lowest).clip(min=TINY)
         return 1 / _column(self._asinh.scale, light)
 
     @property
