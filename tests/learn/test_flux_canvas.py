@@ -218,3 +218,6 @@ def test_a_rim_without_noise_leaves_views_finite():
 def test_the_noise_of_the_sky_is_measured_beside_the_galaxies():
     flux = galaxies(50) + torch.rand(50, 1, 1, 1, generator=seeded(3))
     torch.testing.assert_close(sky_noise(flux), torch.full((3,), 0.003), rtol=0.1, atol=0)
+    flux[:30, 0] = 0  # a band that most galaxies lack
+    flux[:, 1] = 0
+    torch.testing.assert_close(sky_noise(flux), torch.tensor([0.003, 0, 0.003]), rtol=0.15, atol=0)

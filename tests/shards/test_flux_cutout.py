@@ -97,6 +97,18 @@ def test_what_was_not_observed_is_sky_and_is_counted() -> None:
     assert make_flux_cutout(changed(galaxy(40), planes=planes), packing(), 0.5, 20).masked_fraction == 0
 
 
+@pytest.mark.parametrize("binning", [1, 2])
+@pytest.mark.parametrize("mark", [3.4e38, -3.4e38, 1e30, np.inf])
+def test_a_mark_for_missing_pixels_is_no_flux(mark: float, binning: int) -> None:
+    planes = galaxy(40).planes.copy()
+    planes[1, 10:12, 10:12] = mark
+    marked = make_flux_cutout(changed(galaxy(40), planes=planes), packing(binning=binning), 0.9, 17)
+    planes[1, 10:12, 10:12] = np.nan
+    masked = make_flux_cutout(changed(galaxy(40), planes=planes), packing(binning=binning), 0.9, 17)
+    np.testing.assert_array_equal(marked.planes, masked.planes)
+    assert marked.masked_fraction == masked.masked_fraction > 0
+
+
 def test_bands_in_their_order_and_missing_ones() -> None:
     image = galaxy(32)
     cutout = make_flux_cutout(image, packing(("z", "u", "g"), fill=True), 1.0, 32)

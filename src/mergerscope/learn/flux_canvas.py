@@ -138,8 +138,12 @@ class Flux(Canvas):
 
 
 def sky_noise(light: Tensor) -> Tensor:
-    """Return the noise (C,) of a pixel of sky: the median over images (B, C, H, W), of the rim of each."""
-    return _sky(light, max(1, light.shape[2] // 8))[1].median(0).values[:, 0, 0]
+    """Return the noise (C,) of a pixel of sky: the median over images (B, C, H, W), of the rim of each.
+
+    A rim without any noise was not observed, and is left out; 0 where all are.
+    """
+    spread = _sky(light, max(1, light.shape[2] // 8))[1][:, :, 0, 0]
+    return torch.where(spread > 0, spread, torch.nan).nanmedian(0).values.nan_to_num(0)
 
 
 def _sky(light: Tensor, rim: int) -> tuple[Tensor, Tensor]:

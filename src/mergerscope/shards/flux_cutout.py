@@ -20,6 +20,9 @@ from mergerscope.survey.records import ImageRefusedError
 
 __all__ = ["FluxCutout", "FluxPacking", "make_flux_cutout"]
 
+BRIGHTEST = 1e20
+"""No pixel holds as much, in any unit: it is a mark for what was not observed, or damage. Sums of it would overflow."""
+
 
 @dataclass(frozen=True, slots=True)
 class FluxPacking:
@@ -70,7 +73,7 @@ def make_flux_cutout(image: FluxImage, packing: FluxPacking, crop: float, size: 
         )
     top, left = (height - side) / 2, (width - side) / 2
     inside = (slice(int(top), -int(-(top + side) // 1)), slice(int(left), -int(-(left + side) // 1)))
-    observed = np.isfinite(planes)
+    observed = np.abs(planes) < BRIGHTEST  # and no NaN
     there = [band for band, seen in zip(image.bands, observed, strict=True) if seen[inside].any()]
     if not there:
         raise ImageRefusedError("all-masked", "no pixel of the central square was observed in any band")
@@ -110,7 +113,7 @@ def _binned(planes: Planes, binning: int) -> Planes:
         raise ImageRefusedError("too-small", f"{planes.shape[2]} x {planes.shape[1]} pixels cannot be binned")
     channels = len(planes)
     squares = planes[:, : height * binning, : width * binning].reshape(channels, height, binning, width, binning)
-    seen = np.isfinite(squares)
+    seen = np.abs(squares) < BRIGHTEST
     count = seen.sum(axis=(2, 4))
     total = np.where(seen, squares, 0).sum(axis=(2, 4), dtype=np.float64)
     with np.errstate(invalid="ignore"):

@@ -6,8 +6,8 @@ import math
 import re
 
 __all__ = [
-    "BLANKS", "FieldError", "check_id", "parse_degrees", "parse_fraction", "parse_number", "parse_position",
-    "parse_reddening", "shown",
+    "BLANKS", "MOST_REDDENING", "FieldError", "check_id", "parse_degrees", "parse_fraction", "parse_number",
+    "parse_position", "parse_reddening", "shown",
 ]  # fmt: skip
 
 BLANKS = frozenset({"", "nan", "na", "n/a", "null", "none"})
@@ -17,6 +17,8 @@ MAX_ID = 80
 """A tar entry's name has room for 100 characters, and the sample's endings need some."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*", re.ASCII)
 SHOWN = 60
+MOST_REDDENING = 10.0
+"""E(B-V) in magnitudes, through which no galaxy is seen; what is larger marks an unknown one."""
 
 
 class FieldError(ValueError):
@@ -107,13 +109,15 @@ def parse_reddening(text: str, column: str) -> float | None:
     """Return E(B-V) in magnitudes, or None for a blank.
 
     Raises:
-        FieldError: ``reddening``: no number, or negative.
+        FieldError: ``reddening``: no number, negative, or above `MOST_REDDENING`.
     """
     if text.strip().lower() in BLANKS:
         return None
     value = parse_number(text)
-    if value is None or not 0 <= value < math.inf:
-        raise FieldError("reddening", f"{column} is {shown(text)}; E(B-V) is a number of magnitudes, not below 0")
+    if value is None or not 0 <= value <= MOST_REDDENING:
+        raise FieldError(
+            "reddening", f"{column} is {shown(text)}; E(B-V) is a number of magnitudes in 0...{MOST_REDDENING:g}"
+        )
     return value
 
 

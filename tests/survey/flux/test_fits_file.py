@@ -160,6 +160,7 @@ def test_positions(made: Any) -> None:
 def test_reddening_of_the_header(made: Any) -> None:
     assert read_fits([("a.fits", made.one_band(made.flux(1)[0], EBV=0.032))], ANY).ebv == 0.032
     assert read_fits([("a.fits", made.one_band(made.flux(1)[0], EBV="?"))], ANY).ebv is None
+    assert read_fits([("a.fits", made.one_band(made.flux(1)[0], EBV=9999.0))], ANY).ebv is None
 
 
 def test_equal_flux_has_equal_digests_in_any_packing(made: Any) -> None:

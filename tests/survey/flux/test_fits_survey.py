@@ -252,7 +252,7 @@ def test_the_same_bytes_by_any_number_of_processes(made: Any, tmp_path: Path, wo
 
 def test_bad_labels_are_refused_one_by_one(made: Any, tmp_path: Path) -> None:
     files = {f"{name}.fits": made.one_band(made.flux(i)[0]) for i, name in enumerate("abcd")}
-    lines = ["id,merger,ra_deg,dec_deg,ebv", "a,1,,,", "b,0,,,", "b,1,,,", "c,0,400,0,", "d,0", "d,1,1,1,-2", "e,1,,,"]
+    lines = ["id,merger,ra_deg,dec_deg,ebv", "a,1,,,", "b,0,,,", "b,1,,,", "c,0,400,0,", "d,0", "d,1,1,1,99", "e,1,,,"]
     root = made.write(tmp_path / "survey", files | {"labels.csv": "\n".join(lines) + "\n"})
     result = made.build(root)
     assert [(one.id, one.source, one.reason) for one in result.refused] == [

@@ -18,11 +18,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite, prod
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from mergerscope.survey.fields import MOST_REDDENING
 from mergerscope.survey.flux.bands import band_of_file, band_order, header_band, plane_names
 from mergerscope.survey.flux.image import COUNT, MAX_PIXELS, NANOMAGGY, FluxImage, FluxSpec, Planes
 from mergerscope.survey.flux.position import centre_of
@@ -115,7 +116,8 @@ def _image(planes: list[_Plane], found: _Found, spec: FluxSpec) -> FluxImage:
 def _scaled(plane: _Plane) -> Planes:
     if plane.factor is None or plane.factor == 1:
         return plane.pixels
-    return plane.pixels * np.float32(plane.factor)
+    with np.errstate(over="ignore"):  # a mark for missing pixels, which no cutout takes
+        return plane.pixels * np.float32(plane.factor)
 
 
 def _named(planes: list[_Plane], wanted: tuple[str, ...]) -> list[_Plane]:
@@ -198,6 +200,6 @@ def _auxiliary(name: str) -> bool:
 
 
 def _reddening(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if value >= 0 else None
+    return float(value) if 0 <= value <= MOST_REDDENING else None
