@@ -28,7 +28,7 @@ FREE = {"shard.workers"}
 re-run the graph on another machine for nothing."""
 
 
-OUTSIDE = ("simulate", "completeness", "importing", "query", "sweep")
+OUTSIDE = ("simulate", "completeness", "fetch", "importing", "query", "sweep")
 """Rooms around the graph: no stage imports them."""
 
 
