@@ -12,6 +12,8 @@ from mergerscope.completeness import run as completeness
 from mergerscope.learn.embed import embed_images
 from mergerscope.params import load_params, parse_params, with_values
 from mergerscope.paths import Paths
+from mergerscope.query import run as query
+from mergerscope.query.request import Request
 from mergerscope.report.inputs import load_inputs
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_shard
@@ -43,7 +45,7 @@ def project(tmp_path, monkeypatch):
     return Paths(tmp_path)
 
 
-def test_legacy_cutouts_go_all_the_way(project):
+def test_legacy_cutouts_go_all_the_way(project, monkeypatch):
     simulate(project.root / "data", "legacy", 64)
     params = with_values(parse_params({}), QUICK | {
         "survey.format": "fits", "shard.crop": 1.0, "shard.size": 32, "encoder.embedding_dim": 16,
@@ -72,6 +74,11 @@ def test_legacy_cutouts_go_all_the_way(project):
     # A sky that is dark, and galaxies that are not.
     assert np.quantile(pictures, 0.2) < 60
     assert (pictures.max(axis=(1, 2, 3)) > 100).mean() > 0.5
+
+    sheets = []
+    monkeypatch.setattr("mergerscope.query.run.save_contact_sheet", lambda asked, *rest: sheets.append(asked))
+    query.run(project, params, Request(ids=(ids[3],), top=2))
+    np.testing.assert_array_equal(sheets[0][0].image, pictures[3])
 
     completeness.run(project, params, 3, 7)
     found = json.loads((project.completeness_results / "metrics.json").read_text())

@@ -10,12 +10,14 @@ from collections.abc import Callable
 import mlflow
 import numpy as np
 import pytest
+from mlflow.pyfunc.scoring_server import infer_and_parse_data
 
 from mergerscope.errors import ContractError, GateError, MissingInputError, TrackingError
 from mergerscope.learn.embed import embed_images
-from mergerscope.learn.encoder import load_encoder
+from mergerscope.learn.encoder import EncoderConfig, build_encoder, load_encoder, save_encoder
 from mergerscope.params import Params
 from mergerscope.paths import Paths
+from mergerscope.survey.stretch import FluxStretch
 from mergerscope.tracking import registry
 from mergerscope.tracking.champion import champion_run, load_champion
 from mergerscope.tracking.parameters import run_name
@@ -114,6 +116,27 @@ def test_the_model_takes_images_and_gives_what_the_encoder_gives(paths: Paths, p
     predicted = model.predict(images)
     np.testing.assert_array_equal(predicted, model.predict(images, params={"views": 8}))
     assert (predicted.dtype, predicted.shape) == (np.float32, (5, 8))
+
+
+def test_a_model_of_flux_takes_flux_and_no_pictures(paths: Paths, params: Params) -> None:
+    stretch = FluxStretch("legacy", ("g", "r", "i", "z"))
+    config = EncoderConfig(18, 0.125, 8, "last", 4, 16, pairs_head=False, flux=stretch)
+    save_encoder(build_encoder(config, 1), paths.encoder_weights, paths.encoder_config)
+    accept(paths, params)
+    flux = np.random.default_rng(0).normal(0.02, 0.05, (3, 4, 16, 16)).astype(np.float32)
+    encoder, receipt = load_champion(paths)
+    assert receipt.image_shape == [4, 16, 16]
+    assert encoder.config == config
+    model = mlflow.pyfunc.load_model(CHAMPION)
+    expected = embed_images(encoder, flux, views=8, batch_size=64).embedding
+    np.testing.assert_allclose(model.predict(flux), expected, rtol=1e-5, atol=1e-5)
+    assert not np.allclose(expected[0], expected[1], rtol=1e-2)
+    # as a client sends it to a server
+    sent = infer_and_parse_data(json.loads(json.dumps({"instances": flux.tolist()})), model.metadata.get_input_schema())
+    np.testing.assert_allclose(model.predict(sent), expected, rtol=1e-5, atol=1e-5)
+    for other in (np.zeros((1, 4, 16, 16), np.uint8), flux.astype(np.float64)):
+        with pytest.raises(mlflow.MlflowException):
+            model.predict(other)
 
 
 @pytest.mark.parametrize("images", [

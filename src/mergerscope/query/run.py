@@ -25,6 +25,7 @@ from mergerscope.search.store import EmbeddingStore
 from mergerscope.search.write import write_text
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_images
+from mergerscope.shards.shown import shown_bytes, stretch_of
 from mergerscope.survey.catalog_file import read_catalog
 from mergerscope.survey.records import Refusal
 from mergerscope.survey.refusals import refusals_csv
@@ -44,6 +45,7 @@ def run(paths: Paths, params: Params, request: Request) -> None:
         QueryError: an id is not in the survey, no galaxy is at a position, or a picture cannot be used.
         MissingInputError: catalogue, shards, embeddings or the champion are not there.
         ContractError: they do not belong together.
+        ParameterError: the stretch that the parameters name does not fit the flux in the shards.
         TrackingError: pictures are given, and the MLflow store cannot be used.
     """
     catalog, store = read_catalog(paths.catalog), EmbeddingStore.open(paths.embeddings)
@@ -54,7 +56,7 @@ def run(paths: Paths, params: Params, request: Request) -> None:
     table = tables.found_table(found, store.ids, labels.rows, names, catalog)
     out = request.out or paths.search_results
     tables.write_table(table, out)
-    _draw(paths, store, examples, queries, found, names, out / "similar.png")
+    _draw(paths, params, store, examples, queries, found, names, out / "similar.png")
     _tell_refused(examples.refused, len(examples.pictures), out)
     _show(table, len(names), out)
 
@@ -69,12 +71,13 @@ def _find(paths: Paths, store: EmbeddingStore, examples: Examples, request: Requ
 
 
 def _draw(
-    paths: Paths, store: EmbeddingStore, examples: Examples, queries: Queries, found: Found, names: Sequence[str],
-    path: Path,
+    paths: Paths, params: Params, store: EmbeddingStore, examples: Examples, queries: Queries, found: Found,
+    names: Sequence[str], path: Path,
 ) -> None:
     manifest = Manifest.load(paths.manifest)
     some, asked = found.rows[: SHOWN["found"]], examples.galaxies[: SHOWN["queries"]]
-    images = read_images(paths.shards, manifest, store.ids[[*asked, *some]].tolist())
+    kept = read_images(paths.shards, manifest, store.ids[[*asked, *some]].tolist())
+    images = shown_bytes(kept, stretch_of(params, manifest))
     tiles = [Tile(image, name, "of the survey") for image, name in zip(images, names[: len(asked)], strict=False)]
     if len(some):
         liked = queries.nearest_vectors(store, some)

@@ -245,3 +245,12 @@ def test_noise_in_a_file_is_refused_or_read_and_nothing_else(noise: bytes, at: i
     whole = bytearray(two_bands())
     whole[at : at + len(noise)] = noise
     assert outcome_of(bytes(whole))
+
+
+def test_a_spectrum_a_pixel_is_no_set_of_bands(made: Any) -> None:
+    cube = made.file_of(made.image(made.flux(1, 65, 4, 4), {}, primary=True))
+    assert refusal(("a.fits", cube)).detail == "a.fits claims 65 bands; at most 64 are read"
+    many = made.file_of(*(made.image(plane, {}) for plane in made.flux(1, 65, 2, 2)))
+    assert refusal(("a.fits", many)).reason == "too-large"
+    most = made.file_of(made.image(made.flux(1, 64, 4, 4), {}, primary=True))
+    assert len(read_fits([("a.fits", most)], ANY).bands) == 64

@@ -40,6 +40,8 @@ AUXILIARY = frozenset({
     "DEPTH",
 })  # fmt: skip
 """Words of an ``EXTNAME`` that holds something else than flux."""
+MAX_BANDS = 64
+"""Of a galaxy: more are a spectrum a pixel, or an attempt to keep us busy."""
 DAMAGED = re.compile(r"truncat|corrupt|validating header|Header missing END", re.IGNORECASE)
 
 
@@ -57,6 +59,8 @@ class _Found:
     """What the files of a galaxy hold together."""
 
     planes: list[_Plane]
+    count: int = 0
+    """Of planes."""
     pixels: int = 0
     """Of all planes."""
     position: tuple[float, float] | None = None
@@ -167,6 +171,9 @@ def _planes(
             shape = shape[1:]
         if len(shape) not in (2, 3) or not prod(shape) or _auxiliary(hdu.name):
             continue
+        found.count += prod(shape[:-2])
+        if found.count > MAX_BANDS:
+            raise ImageRefusedError("too-large", f"{name} claims {found.count} bands; at most {MAX_BANDS} are read")
         found.pixels += prod(shape)
         if found.pixels > MAX_PIXELS:
             raise ImageRefusedError("too-large", f"{name} claims {found.pixels} pixels; at most {MAX_PIXELS} are read")
