@@ -18,8 +18,12 @@ def test_settings_read_back_as_they_are(made):
     assert parse_params(tree) == params
 
 
-def test_the_number_of_processes_is_not_part_of_the_page(made):
-    one, other = (settings_text(made.made_params(shard={"workers": workers})) for workers in (1, 7))
+@pytest.mark.parametrize(
+    ("block", "field", "values"),
+    [("shard", "workers", (1, 7)), ("embed", "engine", ("local", "ray")), ("rank", "engine", ("local", "ray"))],
+)
+def test_who_does_the_work_is_not_part_of_the_page(made, block, field, values):
+    one, other = (settings_text(made.made_params(**{block: {field: value}})) for value in values)
     assert one == other
     assert "per_shard" in one
 

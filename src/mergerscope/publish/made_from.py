@@ -23,8 +23,9 @@ def made_from(paths: Paths, params: Params) -> str:
     The catalogue holds the digest of every picture, and ``embeddings/meta.json`` that of the weights, so the vectors
     themselves need not be read. The code is not in it: DVC looks after that.
     """
+    rank = params.rank
     settings: dict[str, Any] = {
-        "rank": params.rank.model_dump(exclude={"engine"}),
+        "rank": rank.model_dump(exclude={"engine"}),
         "seed": params.split.seed, "monitor_k": params.train.monitor_k,
     }  # fmt: skip
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
