@@ -56,6 +56,54 @@ class TestProcesses:
         assert len(loader) == 3
 
 
+class TestParts:
+    """Of several devices."""
+
+    @pytest.mark.parametrize(("parts", "workers"), [(2, 0), (2, 2), (3, 0), (7, 1)])
+    def test_no_galaxy_is_lost_or_doubled(self, packed: Any, parts: int, workers: int) -> None:
+        """Fifty galaxies in seven shards, the last one short: cuts fall inside of shards."""
+        loaders = [
+            make(packed, part=part, parts=parts, workers=workers, batch_size=3, drop_last=False)
+            for part in range(parts)
+        ]
+        assert Counter(key for loader in loaders for key in order(loader)) == Counter(packed.ids)
+
+    @pytest.mark.parametrize("parts", [2, 3, 7])
+    @pytest.mark.parametrize("batch_size", [1, 2, 5])
+    def test_all_make_equally_many_steps(self, packed: Any, parts: int, batch_size: int) -> None:
+        steps = 50 // (parts * batch_size)
+        met: Counter[str] = Counter()
+        for part in range(parts):
+            batches = list(make(packed, part=part, parts=parts, batch_size=batch_size))
+            assert [len(ids) for ids, _ in batches] == [batch_size] * steps
+            met.update(key for ids, _ in batches for key in ids)
+        assert len(met) == sum(met.values()) == steps * parts * batch_size
+
+    def test_images_belong_to_their_ids(self, packed: Any) -> None:
+        for part in range(3):
+            for ids, images in make(packed, part=part, parts=3, batch_size=4):
+                np.testing.assert_array_equal(images, read_images(packed.folder, packed.manifest, ids))
+
+    def test_only_some(self, packed: Any) -> None:
+        keep = frozenset([*packed.ids[::7], *packed.ids[3:5]])
+        halves = [make(packed, keep=keep, part=part, parts=2, batch_size=2, drop_last=False) for part in range(2)]
+        met = [key for half in halves for key in order(half)]
+        assert Counter(met) == Counter(keep)
+
+    def test_others_are_in_a_part_in_another_epoch(self, packed: Any) -> None:
+        one, other = (set(order(make(packed, part=0, parts=2, epoch=epoch))) for epoch in range(2))
+        assert one != other
+
+    def test_one_shard_for_two(self, packed: Any) -> None:
+        keep = frozenset(packed.ids[:8])
+        halves = [order(make(packed, keep=keep, part=part, parts=2, batch_size=4)) for part in range(2)]
+        assert sorted(halves[0] + halves[1]) == packed.ids[:8]
+
+    def test_too_few_galaxies_for_a_batch_of_each(self, packed: Any) -> None:
+        with pytest.raises(ContractError, match=r"has 50 galaxies.*takes 52"):
+            make(packed, batch_size=26, parts=2)
+
+
 def test_it_can_be_iterated_again(packed: Any) -> None:
     loader = make(packed)
     assert order(loader) == order(loader)
