@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from mergerscope.report.card import model_card
 from mergerscope.report.curves import curve_panel
 from mergerscope.report.evaluation import Metric
 from mergerscope.report.findings import noun_of, warnings_of
+from mergerscope.report.identity import identity
 from mergerscope.report.inputs import load_inputs
 from mergerscope.report.style import panel_svg
 
@@ -33,6 +35,14 @@ def test_the_row_and_the_identity_name_the_origin(imported, build):
     assert "zoobot-x" in page
     assert "this encoder" not in page
     assert "imported: made by zoobot-x and not by this model" in page
+
+
+def test_galaxies_without_a_vector_are_counted(imported):
+    facts = dict(identity(imported, {})["Model"])
+    assert "rank" not in facts["Embedding"]
+    some = replace(imported, store=imported.store.subset(np.arange(3, imported.store.size)))
+    some.store.origin = "zoobot-x"
+    assert dict(identity(some, {})["Model"])["Embedding"].endswith("; 3 galaxies have none and no rank")
 
 
 def test_the_curve_of_the_chosen_row_is_drawn_in_colour_and_named(imported):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,13 +36,14 @@ def test_every_galaxy_gets_its_vector(registered: Paths, trained_params: Params)
     np.testing.assert_allclose(store.pairs_logit, expected.pairs_logit, rtol=0.02, atol=0.02)
 
 
-def test_the_meta_data_name_the_model_by_its_content(registered: Paths, trained_params: Params) -> None:
+def test_the_meta_data_name_model_and_images_by_their_content(registered: Paths, trained_params: Params) -> None:
     embed.run(registered, trained_params)
     receipt = json.loads(registered.champion.read_text(encoding="utf-8"))
     meta = json.loads((registered.embeddings / "meta.json").read_text(encoding="utf-8"))
     assert meta == {
         "model": {"name": "mergerscope-encoder", "weights_sha256": receipt["weights_sha256"]},
         "dim": 8, "views": 8, "pooling": "stages", "total": 11,
+        "images_sha256": hashlib.sha256(registered.manifest.read_bytes()).hexdigest(),
         "shards": [
             {"name": "shard-000000", "count": 4}, {"name": "shard-000001", "count": 4},
             {"name": "shard-000002", "count": 3},

@@ -20,8 +20,8 @@ KEY = "mergerscope.made_from"
 def made_from(paths: Paths, params: Params) -> str:
     """Return a digest of catalogue, embeddings and settings.
 
-    The catalogue holds the digest of every picture, and ``embeddings/meta.json`` that of the weights, so the vectors
-    themselves need not be read. The code is not in it: DVC looks after that.
+    The catalogue holds the digest of every picture, and ``embeddings/meta.json`` those of the weights and the
+    shards, or of imported vectors, so the vectors themselves need not be read. The code is not in it: that is DVC's.
     """
     rank = params.rank
     settings: dict[str, Any] = {

@@ -55,7 +55,9 @@ def identity(inputs: Inputs, digests: Mapping[str, str]) -> dict[str, list[Fact]
 def _embedding(inputs: Inputs) -> str:
     numbers, settings = f"{inputs.store.dim} numbers", inputs.params.embed
     if inputs.store.origin is not None:
-        return f"{numbers}, imported: made by {inputs.store.origin} and not by this model"
+        lacking = inputs.manifest.total - inputs.store.size
+        without = f"; {plural(lacking, 'galaxy has', 'galaxies have')} none and no rank" if lacking else ""
+        return f"{numbers}, imported: made by {inputs.store.origin} and not by this model{without}"
     return f"{numbers}, pooling {settings.pooling}, {settings.views} view{'s' if settings.views > 1 else ''} a galaxy"
 
 

@@ -32,9 +32,14 @@ def run(paths: Paths, params: Params) -> None:
     """Embed every galaxy in the shards with the champion from the registry.
 
     Writes into ``embeddings/``, a shard's galaxies in its order: ``shard-000000.npy`` (float16), the ids beside
+<<<<<<< HEAD
     it, and the logits of the pairs head where the encoder has one; ``meta.json`` names the model by its digest.
     A stage that was killed goes on at the shard that it was at. With ``embed.engine: ray`` the shards are shared out
     over the machines of a Ray cluster, and the files are the same.
+=======
+    it, and the logits of the pairs head where the encoder has one; ``meta.json`` names model and images by digests.
+    A stage that was killed goes on at the shard that it was at.
+>>>>>>> c2
 
     With ``embed.source: imported`` the vectors are those that `mergerscope import-embeddings` took in, and no model
     runs; ``meta.json`` then names their origin.
@@ -65,6 +70,7 @@ def run(paths: Paths, params: Params) -> None:
             f"{paths.manifest}: images are {list(manifest.image_shape)}, the model {receipt.name}@{receipt.alias} "
             f"takes {receipt.image_shape}. Run `dvc repro`, or train and register anew."
         )
+<<<<<<< HEAD
     with engine(params.embed.engine, paths.scratch) as cluster:
         device = _device(params.embed, cluster)
         work = _work_folder(paths, receipt, params.embed, device)
@@ -72,6 +78,13 @@ def run(paths: Paths, params: Params) -> None:
         with progress("embed", manifest.total, "galaxies") as advance:
             embed_shards(task, manifest.shards, cluster, advance)
     _write_meta(work / "meta.json", encoder, receipt, manifest, params.embed)
+=======
+    device = pick_device(params.embed.device)
+    work = _work_folder(paths, receipt, params.embed, device)
+    with progress("embed", manifest.total, "galaxies") as advance:
+        embed_shards(encoder, paths.shards, manifest, work, params.embed, device, advance)
+    _write_meta(work / "meta.json", encoder, receipt, manifest, _images(paths), params.embed)
+>>>>>>> c2
     _put_in_place(work, paths.embeddings)
 
 
@@ -123,7 +136,7 @@ def _work_folder(paths: Paths, receipt: Receipt, settings: EmbedParams, device: 
     key = {
         "weights": receipt.weights_sha256, "config": receipt.config_sha256, "views": settings.views,
         "batch_size": settings.batch_size, "device": device.type,
-        "shards": hashlib.sha256(paths.manifest.read_bytes()).hexdigest(),
+        "shards": _images(paths),
     }
     place = paths.scratch / "embed"
     work = place / hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
@@ -134,14 +147,20 @@ def _work_folder(paths: Paths, receipt: Receipt, settings: EmbedParams, device: 
     return work
 
 
+def _images(paths: Paths) -> str:
+    """Return the digest of the manifest, which holds that of every shard."""
+    return hashlib.sha256(paths.manifest.read_bytes()).hexdigest()
+
+
 def _write_meta(
-    path: Path, encoder: Encoder, receipt: Receipt, manifest: Manifest, settings: EmbedParams
+    path: Path, encoder: Encoder, receipt: Receipt, manifest: Manifest, images: str, settings: EmbedParams
 ) -> None:
     meta = {
         "model": {"name": receipt.name, "weights_sha256": receipt.weights_sha256},
         "dim": encoder.config.output_dim,
         "views": settings.views,
         "pooling": encoder.config.pooling,
+        "images_sha256": images,
         "total": manifest.total,
         "shards": [{"name": entry.name.removesuffix(".tar"), "count": entry.count} for entry in manifest.shards],
     }
