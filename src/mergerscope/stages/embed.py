@@ -32,14 +32,9 @@ def run(paths: Paths, params: Params) -> None:
     """Embed every galaxy in the shards with the champion from the registry.
 
     Writes into ``embeddings/``, a shard's galaxies in its order: ``shard-000000.npy`` (float16), the ids beside
-<<<<<<< HEAD
-    it, and the logits of the pairs head where the encoder has one; ``meta.json`` names the model by its digest.
+    it, and the logits of the pairs head where the encoder has one; ``meta.json`` names model and images by digests.
     A stage that was killed goes on at the shard that it was at. With ``embed.engine: ray`` the shards are shared out
     over the machines of a Ray cluster, and the files are the same.
-=======
-    it, and the logits of the pairs head where the encoder has one; ``meta.json`` names model and images by digests.
-    A stage that was killed goes on at the shard that it was at.
->>>>>>> c2
 
     With ``embed.source: imported`` the vectors are those that `mergerscope import-embeddings` took in, and no model
     runs; ``meta.json`` then names their origin.
@@ -70,21 +65,13 @@ def run(paths: Paths, params: Params) -> None:
             f"{paths.manifest}: images are {list(manifest.image_shape)}, the model {receipt.name}@{receipt.alias} "
             f"takes {receipt.image_shape}. Run `dvc repro`, or train and register anew."
         )
-<<<<<<< HEAD
     with engine(params.embed.engine, paths.scratch) as cluster:
         device = _device(params.embed, cluster)
         work = _work_folder(paths, receipt, params.embed, device)
         task = ShardEmbedder(encoder, paths.shards.absolute(), work.absolute(), params.embed, device)
         with progress("embed", manifest.total, "galaxies") as advance:
             embed_shards(task, manifest.shards, cluster, advance)
-    _write_meta(work / "meta.json", encoder, receipt, manifest, params.embed)
-=======
-    device = pick_device(params.embed.device)
-    work = _work_folder(paths, receipt, params.embed, device)
-    with progress("embed", manifest.total, "galaxies") as advance:
-        embed_shards(encoder, paths.shards, manifest, work, params.embed, device, advance)
     _write_meta(work / "meta.json", encoder, receipt, manifest, _images(paths), params.embed)
->>>>>>> c2
     _put_in_place(work, paths.embeddings)
 
 
