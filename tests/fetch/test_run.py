@@ -155,7 +155,7 @@ def test_an_ended_run_is_gone_on_with(how, service, asked, pace, tmp_path):
     table = write(tmp_path / "t.csv", "id,ra,dec", *(f"g{i},{i},1" for i in range(40)))
     out = tmp_path / "out"
     command = [sys.executable, "-c", "from mergerscope.cli import main; main()", "fetch", "--catalog", str(table),
-               "--out", str(out), "--server", service.url, "--size", "24", "--rate", "20"]  # fmt: skip
+               "--out", str(out), "--server", service.url, "--size", "24", "--rate", "3"]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while len(service.requests) < 8 and process.poll() is None:
         time.sleep(0.01)

@@ -29,8 +29,8 @@ def catalog(planted) -> Catalog:
     empty = np.full(600, np.nan)
     return Catalog(
         ids=ids, image=ids, ra_deg=empty, dec_deg=empty, pixel_digest=ids, vote=vote, known_merger=known,
-        judged=np.isfinite(vote), role=role, vote_columns=("p_merger",), target={}, survey_format="table",
-        table=pa.table({"id": ids}),
+        judged=np.isfinite(vote), role=role, vote_columns=("p_merger",), target={}, survey_format="table", flux=None,
+        ebv=empty, table=pa.table({"id": ids}),
     )  # fmt: skip
 
 
