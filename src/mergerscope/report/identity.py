@@ -88,7 +88,8 @@ def _ask_git(root: Path, *words: str) -> str | None:
 
 def versions() -> list[Fact]:
     """Versions of Python and of the packages that the numbers depend on."""
-    found = [("mergerscope", __version__), ("Python", platform.python_version())]
+    # Of Python no patch release: no number depends on it, and with it the page would differ between machines.
+    found = [("mergerscope", __version__), ("Python", ".".join(platform.python_version_tuple()[:2]))]
     for package in PACKAGES:
         try:
             found.append((package, importlib.metadata.version(package)))
