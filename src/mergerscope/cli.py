@@ -99,7 +99,7 @@ def _stage_help(name: str) -> str:
 
 @cli.command()
 @click.option("--galaxies", type=click.IntRange(min=1), default=3000, show_default=True, help="How many.")
-@click.option("--seed", type=click.IntRange(min=0), default=4, show_default=True, help="Of everything that is drawn.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of everything that is drawn.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), show_default=True, help="Folder."
 )

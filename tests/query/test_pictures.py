@@ -81,3 +81,9 @@ def test_a_folder_without_one_good_picture_is_an_error(folder, tmp_path):
     (tmp_path / "bare").mkdir()
     with pytest.raises(QueryError, match="none of 0 files"):
         read_pictures([tmp_path / "bare"], None, 32)
+
+
+def test_a_picture_that_is_named_twice_counts_once(folder):
+    asked = [folder / "b.jpg", folder, folder / "within" / ".." / "b.jpg", folder / "b.jpg"]
+    pictures, _ = read_pictures(asked, 1.0, 32)
+    assert sorted(picture.name for picture in pictures) == ["a.JPEG", "b.jpg"]

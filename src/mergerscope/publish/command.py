@@ -45,6 +45,7 @@ def with_crossmatch(rank: click.Command) -> click.Command:
         params = load_params(params_file)
         lists = [read_positions(file) for file in files]
         if not is_current(paths, params):
+            click.echo("rank: no list yet, or of other embeddings or settings: ranking first", err=True)
             ctx.invoke(rank)
         run = importlib.import_module("mergerscope.publish.run_crossmatch").run
         for line in run(paths, lists, radius or DEFAULT_RADIUS, params.rank.top):

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mergerscope.paths import Paths
+from mergerscope.publish.radius import RadiusType
 from mergerscope.query.request import Request
 
 __all__ = ["search"]
@@ -19,8 +20,8 @@ __all__ = ["search"]
               help="A JPEG or PNG, or a folder of them; may be given several times.")  # fmt: skip
 @click.option("--position", "positions", multiple=True, metavar='"RA DEC"',
               help='ICRS, as "150.1163 2.2058" in degrees or "10:00:27.9 +02:12:21"; may be given several times.')
-@click.option("--radius", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
-              metavar="ARCSEC", help="How far from --position its galaxy may be.")  # fmt: skip
+@click.option("--radius", type=RadiusType(), default="10arcsec", show_default=True, metavar="ANGLE",
+              help="How far from --position its galaxy may be, with its unit.")  # fmt: skip
 @click.option("--field", type=click.FloatRange(0, 1, min_open=True), metavar="FRACTION",
               help="Side of the central square of each --image that is looked at, as a fraction of its shorter side. "
               "It should show about as many radii of the galaxy as the survey's cutouts. By default several, of .2 to "

@@ -57,18 +57,21 @@ def read_pictures(asked: Sequence[Path], field: float | None, size: int) -> tupl
     """
     found: list[Picture] = []
     refused: list[Refusal] = []
-    for path in asked:
+    # A file that is named, and lies in a folder that is named as well, would count twice.
+    named = {path.resolve(): path for path in asked}
+    for path in named.values():
         if not path.is_dir():
             found.append(_named(path, field, size))
             continue
         inside = sorted(file for file in path.iterdir() if _is_picture(file))
         before = len(found)
-        for file in inside:
+        twice = {file for file in inside if file.resolve() in named}
+        for file in (file for file in inside if file not in twice):
             try:
                 found.append(_cut(file, field, size))
             except ImageRefusedError as error:
                 refused.append(Refusal(file.stem, str(file), STAGE, error.reason, error.detail))
-        if len(found) == before:
+        if len(found) == before and not twice:
             last = f"; the last is {refused[-1].source}: {refused[-1].detail}" if inside else ""
             raise QueryError(f"--image {path}: none of {len(inside)} files that end in {', '.join(ENDINGS)} can be "
                              f"used{last}.")
