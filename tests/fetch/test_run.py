@@ -156,7 +156,11 @@ def test_an_ended_run_is_gone_on_with(how, service, asked, pace, tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-c", "from mergerscope.cli import main; main()", "fetch", "--catalog", str(table),
                "--out", str(out), "--server", service.url, "--size", "24", "--rate", "3"]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True,
+        # Where the tests themselves run in the background, a shell lets them ignore Ctrl-C, and so their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while len(service.requests) < 8 and process.poll() is None:
         time.sleep(0.01)
     os.kill(process.pid, how)
