@@ -33,6 +33,9 @@ METRICS = {
 }  # fmt: skip
 
 
+CATALOG = {"target": {"column": "Class8.6", "threshold": 0.5}, "roles": {"hidden": 40}, "galaxies": 1080}
+
+
 def printed(table):
     console = Console(width=80, file=io.StringIO())
     console.print(table)
@@ -87,11 +90,33 @@ def test_settings_that_were_changed_since_are_told(tmp_path, capsys, tree, said)
     paths = Paths(tmp_path)
     for folder, content in (
         (paths.evaluate_results / "metrics.json", METRICS),
-        (paths.catalog_report / "summary.json", {"target": {"column": "Class8.6", "threshold": 0.5}}),
+        (paths.catalog_report / "summary.json", CATALOG),
     ):
         folder.parent.mkdir(parents=True)
         folder.write_text(json.dumps(content), encoding="utf-8")
     print_summary(paths, parse_params({"target": {"column": "Class8.6"}} | tree))
+    out = capsys.readouterr().out
+    assert ("out of date" in out) == (said is not None)
+    assert (said or "") in out
+
+
+@pytest.mark.parametrize(("catalog", "meta", "said"), [
+    ({}, {"model": {}}, None),
+    ({"roles": {"hidden": 41}}, {"model": {}}, None),
+    ({"roles": {"hidden": 0}}, {"model": {}}, "40 hidden mergers among 1000 galaxies, and the catalogue has 0 "),
+    ({"galaxies": 60}, {"model": {}}, "and the catalogue has 40 among 60"),
+    ({}, {"origin": {"name": "zoobot"}}, "of the embeddings 'trained', and those that are there are 'zoobot'"),
+])  # fmt: skip
+def test_another_catalogue_or_other_embeddings_are_told(tmp_path, capsys, catalog, meta, said):
+    paths = Paths(tmp_path)
+    for file, content in (
+        (paths.evaluate_results / "metrics.json", METRICS),
+        (paths.catalog_report / "summary.json", CATALOG | catalog),
+        (paths.embeddings / "meta.json", meta),
+    ):
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(content), encoding="utf-8")
+    print_summary(paths, Params())
     out = capsys.readouterr().out
     assert ("out of date" in out) == (said is not None)
     assert (said or "") in out

@@ -39,7 +39,7 @@ def print_summary(paths: Paths, params: Params) -> None:
         raise MissingInputError(file, made_by="evaluate")
     try:
         metrics = json.loads(file.read_text(encoding="utf-8"))
-        table, ranker = summary_table(metrics), next(row["ranker"] for row in metrics["rows"] if row["selected"])
+        table, selected = summary_table(metrics), next(row for row in metrics["rows"] if row["selected"])
     except (KeyError, ValueError, TypeError, StopIteration) as error:
         raise ContractError(f"{file} is no table to sum up ({error!r}): run `mergerscope evaluate` again.") from error
     console = Console()
@@ -47,16 +47,19 @@ def print_summary(paths: Paths, params: Params) -> None:
     for what, path in (("report", paths.report), ("candidates", paths.rank_results / "candidates.csv")):
         if path.is_file():
             console.print(f"{what}: {path}", soft_wrap=True, highlight=False, markup=False)
-    for line in _out_of_date(paths, params, ranker):
+    for line in _out_of_date(paths, params, metrics, selected):
         console.print(f"out of date: {line}. Run `dvc repro`.", soft_wrap=True, highlight=False, markup=False)
 
 
-def _out_of_date(paths: Paths, params: Params, ranker: str) -> Iterator[str]:
-    """Yield what the settings ask for that is not what the table was made with, as far as the results tell."""
+def _out_of_date(
+    paths: Paths, params: Params, metrics: dict[str, Any], selected: dict[str, Any]
+) -> Iterator[str]:
+    """Yield what settings, catalogue and embeddings say that is not what the table was made with, if it can be told."""
     file = paths.catalog_report / "summary.json"
     if file.is_file():
         try:
-            made = json.loads(file.read_text(encoding="utf-8"))["target"]
+            catalog = json.loads(file.read_text(encoding="utf-8"))
+            made, hidden, galaxies = catalog["target"], int(catalog["roles"]["hidden"]), int(catalog["galaxies"])
         except (ValueError, KeyError, TypeError) as error:
             raise ContractError(f"{file} cannot be read ({error}). Run `mergerscope catalog` again.") from error
         now = params.target.model_dump()
@@ -65,8 +68,29 @@ def _out_of_date(paths: Paths, params: Params, ranker: str) -> Iterator[str]:
                 f"mergers were those with {made['column']} above {made['threshold']:g}, and params.yaml asks for "
                 f"{now['column']} above {now['threshold']:g}"
             )
-    if params.rank.ranker not in ("auto", ranker):
-        yield f"the ranker was {ranker}, and params.yaml asks for {params.rank.ranker}"
+        # There may be fewer of both than in the catalogue, where images were refused.
+        if metrics["hidden"] > hidden or metrics["pool"] > galaxies:
+            yield (
+                f"the table is of {metrics['hidden']} hidden mergers among {metrics['pool']} galaxies, and the "
+                f"catalogue has {hidden} among {galaxies}"
+            )
+    origin = _origin(paths)
+    if origin is not None and origin != selected["encoder"]:
+        yield f"the table is of the embeddings {selected['encoder']!r}, and those that are there are {origin!r}"
+    if params.rank.ranker not in ("auto", selected["ranker"]):
+        yield f"the ranker was {selected['ranker']}, and params.yaml asks for {params.rank.ranker}"
+
+
+def _origin(paths: Paths) -> str | None:
+    """Return what `evaluate` would call the present embeddings; None where there are none."""
+    file = paths.embeddings / "meta.json"
+    if not file.is_file():
+        return None
+    try:
+        meta = json.loads(file.read_text(encoding="utf-8"))
+        return str(meta["origin"]["name"]) if "origin" in meta else "trained"
+    except (ValueError, KeyError, TypeError) as error:
+        raise ContractError(f"{file} cannot be read ({error!r}). Run `mergerscope embed` again.") from error
 
 
 def summary_table(metrics: dict[str, Any]) -> Table:
