@@ -10,6 +10,7 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 
 from mergerscope.errors import QueryError
+from mergerscope.publish.sky import separation_arcsec, unit_vectors
 
 __all__ = ["nearest_on_sky", "parse_position"]
 
@@ -58,21 +59,13 @@ def nearest_on_sky(text: str, ra_deg: Array, dec_deg: Array, ids: Array, radius_
     if not np.isfinite(ra_deg).any():
         raise QueryError("the survey has no positions (ra_deg and dec_deg of its table), so --position finds nothing. "
                          "Search by --id or --image.")
-    separation = _separation_arcsec(ra, dec, ra_deg, dec_deg)
+    here = unit_vectors(np.array(ra), np.array(dec))
+    separation = separation_arcsec(np.linalg.norm(unit_vectors(ra_deg, dec_deg) - here, axis=1))
     nearest = int(np.nanargmin(separation))
     if not separation[nearest] <= radius_arcsec:
         raise QueryError(f"no galaxy of the survey within {radius_arcsec:g} arcsec of {ra:.5f} {dec:+.5f}: the nearest "
                          f"is {ids[nearest]} at {_shown(separation[nearest])}. Raise --radius, or check the position.")
     return nearest, float(separation[nearest])
-
-
-def _separation_arcsec(ra: float, dec: float, ra_deg: Array, dec_deg: Array) -> Array:
-    """Haversines: exact for small angles, where the cosine of one has no digits left."""
-    here, there = math.radians(dec), np.radians(dec_deg)
-    across = np.sin(np.radians(ra_deg - ra) / 2) ** 2 * math.cos(here) * np.cos(there)
-    up = np.sin((there - here) / 2) ** 2
-    angle = 2 * np.arcsin(np.sqrt(np.clip(up + across, 0, 1)))
-    return np.asarray(np.degrees(angle) * 3600)
 
 
 def _shown(arcsec: float) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from mergerscope.publish.arrow_files import write_csv
 from mergerscope.report.words import decimal
 from mergerscope.search.alike import Found
 from mergerscope.survey.catalog_file import Catalog
@@ -56,7 +56,7 @@ def write_table(table: pa.Table, folder: Path) -> None:
     pq.write_table(table, fresh, compression="zstd")
     fresh.replace(folder / "similar.parquet")
     fresh = folder / "similar.csv.new"
-    pyarrow.csv.write_csv(table, fresh, pyarrow.csv.WriteOptions(quoting_style="needed"))
+    write_csv(table, fresh)
     fresh.replace(folder / "similar.csv")
 
 
