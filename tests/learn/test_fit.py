@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -212,12 +211,12 @@ class TestImages:
         role = np.where(catalog.role == "reference", "hidden", catalog.role)
         role[catalog.rows("reference")[0]] = "reference"
         with pytest.raises(ContractError, match=r"at least 2 images, got 1 \(train.images: references\)"):
-            train(catalog=replace(catalog, role=role), train={"images": "references"})
+            train(catalog=catalog.with_columns(role=role), train={"images": "references"})
 
     def test_one_reference_trains_on_all_and_never_stops_early(self, train, catalog):
         role = np.where(catalog.role == "reference", "hidden", catalog.role)
         role[catalog.rows("reference")[0]] = "reference"
-        result = train(catalog=replace(catalog, role=role), train={"epochs": 3, "patience": 1})
+        result = train(catalog=catalog.with_columns(role=role), train={"epochs": 3, "patience": 1})
         assert len(result.history) == 3
         assert np.isnan(result.validation["trained"]["average_precision"])
 
@@ -355,7 +354,7 @@ class TestResuming:
             train(scratch=tmp_path, on_epoch=kill_at(1))
         role = catalog.role.copy()
         role[catalog.rows("hidden")[0]] = "reference"
-        change = {"views": {"strength": 0.9}} if what == "parameters" else {"catalog": replace(catalog, role=role)}
+        change = {"views": {"strength": 0.9}} if what == "parameters" else {"catalog": catalog.with_columns(role=role)}
         found, expected = train(scratch=tmp_path, **change), train(**change)
         assert same(found, expected)
         assert found.history == expected.history

@@ -124,7 +124,7 @@ def test_every_baseline_takes_flux(trained, small, flux, tmp_path):
 def test_dust_is_known_where_the_catalogue_tells_it(flux, small, settings):
     catalog = read_catalog(small.catalog)
     told = np.where(np.arange(len(catalog)) % 2, 0.01 * np.arange(len(catalog)), np.nan)
-    on = make_canvas(settings(), flux, Manifest.load(flux / "manifest.json"), replace(catalog, ebv=told))
+    on = make_canvas(settings(), flux, Manifest.load(flux / "manifest.json"), catalog.with_columns(ebv=told))
     asked = np.array([5, 0, 7, 5])
     np.testing.assert_allclose(on.ebv_of(catalog.ids[asked].tolist()), told[asked], rtol=1e-6)
     assert on.noise.shape == (3,)

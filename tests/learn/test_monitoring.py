@@ -1,6 +1,5 @@
 """What the monitors of each epoch look at, and what they must never look at."""
 
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,7 +79,7 @@ def test_the_pool_is_the_one_that_the_search_validates_on(make_set, catalog, man
 
 
 def test_without_votes_the_pool_is_all_there_is(make_set, catalog):
-    nothing_known = replace(catalog, judged=catalog.role == "reference")
+    nothing_known = catalog.with_columns(judged=catalog.role == "reference")
     monitors = make_set(catalog=nothing_known)
     assert len(monitors.pool) == len(monitors.ids) - len(monitors.references)
 
@@ -89,7 +88,7 @@ def test_folds_are_cut_by_pixels(make_set, make_encoder, catalog):
     """Where all references are one picture, nothing can be held out."""
     references = catalog.role == "reference"
     digests = np.where(references, catalog.pixel_digest[references][0], catalog.pixel_digest)
-    found = make_set(catalog=replace(catalog, pixel_digest=digests)).epoch(make_encoder(), CPU)
+    found = make_set(catalog=catalog.with_columns(pixel_digest=digests)).epoch(make_encoder(), CPU)
     assert np.isnan(found["validation_average_precision"])
     assert np.isfinite(make_set().epoch(make_encoder(), CPU)["validation_average_precision"])
 
@@ -157,11 +156,11 @@ def test_what_was_judged_on_is_known_again(make_set, catalog, settings, small, m
     assert first == make_set(epochs=9, learning_rate=0.1).judged_on
     assert {len(value) for value in first.values()} == {12}
     pixels = np.where(catalog.ids == catalog.ids[0], "other", catalog.pixel_digest)
-    assert make_set(catalog=replace(catalog, pixel_digest=pixels)).judged_on["survey"] != first["survey"]
+    assert make_set(catalog=catalog.with_columns(pixel_digest=pixels)).judged_on["survey"] != first["survey"]
     role = catalog.role.copy()
     role[catalog.rows("reference")[0]] = "hidden"
     more_folds = MonitorSet(settings(rank={"folds": 3}), small.shards, manifest, catalog)
-    for other in (make_set(catalog=replace(catalog, role=role)), make_set(seed=7), more_folds):
+    for other in (make_set(catalog=catalog.with_columns(role=role)), make_set(seed=7), more_folds):
         assert other.judged_on["survey"] == first["survey"]
         assert other.judged_on["split"] != first["split"]
 
@@ -178,13 +177,13 @@ def test_the_others_are_looked_at(make_set, make_encoder, catalog, poison, role)
 def test_nothing_to_monitor_by(make_set, catalog, missing):
     role = np.where(catalog.role == missing, "hidden", catalog.role)
     with pytest.raises(ContractError, match="references among pool galaxies; got"):
-        make_set(catalog=replace(catalog, role=role))
+        make_set(catalog=catalog.with_columns(role=role))
 
 
 def test_one_reference_gives_no_score(make_set, make_encoder, catalog):
     role = np.where(catalog.role == "reference", "hidden", catalog.role)
     role[catalog.rows("reference")[0]] = "reference"
-    found = make_set(catalog=replace(catalog, role=role)).epoch(make_encoder(), CPU)
+    found = make_set(catalog=catalog.with_columns(role=role)).epoch(make_encoder(), CPU)
     assert np.isnan(found["validation_recall"])
     assert np.isnan(found["validation_average_precision"])
     assert np.isfinite(found["uniformity"])

@@ -56,10 +56,10 @@ def test_the_key_follows_shards_roles_votes_and_pixels(inputs):
     manifest, catalog = inputs
     others = [
         (replace(manifest, shards=manifest.shards[1:]), catalog),
-        (manifest, replace(catalog, role=np.where(catalog.role == "hidden", "reference", catalog.role))),
-        (manifest, replace(catalog, judged=~catalog.judged)),
-        (manifest, replace(catalog, known_merger=~catalog.known_merger)),
-        (manifest, replace(catalog, pixel_digest=catalog.pixel_digest[::-1].copy())),
+        (manifest, catalog.with_columns(role=np.where(catalog.role == "hidden", "reference", catalog.role))),
+        (manifest, catalog.with_columns(judged=~catalog.judged)),
+        (manifest, catalog.with_columns(known_merger=~catalog.known_merger)),
+        (manifest, catalog.with_columns(pixel_digest=catalog.pixel_digest[::-1].copy())),
     ]
     keys = {training_key(Params(), *one) for one in [inputs, *others]}
     assert len(keys) == 6

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -26,12 +25,12 @@ def catalog(planted) -> Catalog:
     vote = np.where(known, 0.8, 0.1)
     vote[400:] = np.nan
     role = np.array(assign_roles(planted.ids, known.tolist(), planted.ids, 1, 1 / 3))
-    empty = np.full(600, np.nan)
-    return Catalog(
-        ids=ids, image=ids, ra_deg=empty, dec_deg=empty, pixel_digest=ids, vote=vote, known_merger=known,
-        judged=np.isfinite(vote), role=role, vote_columns=("p_merger",), target={}, survey_format="table", flux=None,
-        ebv=empty, table=pa.table({"id": ids}),
-    )  # fmt: skip
+    nowhere = pa.nulls(600, pa.float64())
+    table = pa.table({
+        "id": ids, "image": ids, "ra_deg": nowhere, "dec_deg": nowhere, "pixel_digest": ids, "vote": vote,
+        "known_merger": known, "judged": np.isfinite(vote), "role": role,
+    })  # fmt: skip
+    return Catalog(table, ("p_merger",), {}, "table", None)
 
 
 def trial_of(catalog: Catalog, evaluate: EvaluateParams = EVALUATE) -> Trial:
@@ -96,7 +95,7 @@ def test_a_better_row_is_significantly_better_and_an_equal_one_is_not(planted, c
 
 def test_without_a_hidden_merger_everything_stays_undefined(planted, catalog):
     role = np.where(catalog.role == "hidden", "reference", catalog.role)
-    trial = trial_of(replace(catalog, role=role))
+    trial = trial_of(catalog.with_columns(role=role))
     assert (trial.pool, trial.hidden, len(trial.splits)) == (340, 0, 1)
     (row,) = trial.run("trained", planted.store, ["lda"], RankParams(), silent)
     assert math.isnan(row.metrics["average_precision"].value)
@@ -105,7 +104,7 @@ def test_without_a_hidden_merger_everything_stays_undefined(planted, catalog):
 
 def test_without_any_judged_galaxy_the_pool_is_empty(planted, catalog):
     nobody = np.full(600, np.nan)
-    bare = replace(catalog, vote=nobody, judged=np.zeros(600, bool), known_merger=np.arange(600) < 1,
+    bare = catalog.with_columns(vote=nobody, judged=np.zeros(600, bool), known_merger=np.arange(600) < 1,
                    role=np.where(np.arange(600) < 1, "reference", "pool"))  # fmt: skip
     trial = trial_of(bare)
     assert (trial.pool, trial.hidden) == (0, 0)

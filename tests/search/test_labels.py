@@ -21,12 +21,12 @@ def catalog_of(known=90, judged=200, unjudged=100, seed=1, digests=None) -> Cata
     vote[known + judged :] = np.nan
     digest = np.array([f"d{row}" for row in range(total)] if digests is None else digests)
     role = np.array(assign_roles(ids.tolist(), is_known.tolist(), digest.tolist(), seed, FRACTION))
-    empty = np.full(total, np.nan)
-    return Catalog(
-        ids=ids, image=ids, ra_deg=empty, dec_deg=empty, pixel_digest=digest, vote=vote, known_merger=is_known,
-        judged=np.isfinite(vote), role=role, vote_columns=("p_merger",), target={}, survey_format="table", flux=None,
-        ebv=empty, table=pa.table({"id": ids}),
-    )  # fmt: skip
+    nowhere = pa.nulls(total, pa.float64())
+    table = pa.table({
+        "id": ids, "image": ids, "ra_deg": nowhere, "dec_deg": nowhere, "pixel_digest": digest, "vote": vote,
+        "known_merger": is_known, "judged": np.isfinite(vote), "role": role,
+    })  # fmt: skip
+    return Catalog(table, ("p_merger",), {}, "table", None)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ class Ranked:
     @property
     def hosts(self) -> Array:
         """Row numbers of the galaxies that may be replaced: neither known nor hidden mergers."""
-        return np.flatnonzero((self.labels.role == POOL) & ~self.labels.known)
+        return np.flatnonzero(self.labels.has(POOL) & ~self.labels.known)
 
     def scores(self, images: Pixels, params: Params, advance: Advance | None = None) -> tuple[Array, Array]:
         """Score the survey (N,) and images (n, C, H, W) that are not in it, as if each of these alone were added.

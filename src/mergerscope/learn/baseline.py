@@ -99,9 +99,7 @@ def _references_alone(shards_dir: Path, catalog: Catalog, folder: Path) -> Catal
     (folder / shard_name(0)).write_bytes(content)
     entry = ShardEntry(shard_name(0), len(ids), hashlib.sha256(content).hexdigest())
     replace(manifest, catalog_rows=len(ids), shards=(entry,), refused=()).save(folder / MANIFEST_NAME)
-    columns = ("ids", "image", "ra_deg", "dec_deg", "pixel_digest", "vote", "known_merger", "judged", "role", "ebv")
-    picked: dict[str, Any] = {name: getattr(catalog, name)[rows] for name in columns}
-    return replace(catalog, table=catalog.table.take(rows), **picked)
+    return catalog.take(rows)
 
 
 def seed_protocol(params: Params) -> Params:

@@ -17,6 +17,7 @@ from mergerscope.search.nearest import nearest_references
 from mergerscope.search.shortlist import rank_order
 from mergerscope.search.store import EmbeddingStore
 from mergerscope.survey.catalog_file import Catalog
+from mergerscope.survey.names import as_texts
 
 __all__ = ["Candidates"]
 
@@ -39,6 +40,7 @@ class Candidates:
         near: (N, NEAREST) row numbers of the references that each is most like, -1 where there are fewer.
         similarity: (N, NEAREST) to those.
         duplicate_of: (N,) row number in the store of the first galaxy at the same place, -1 for that one itself.
+        votes: (M,) of all galaxies of the catalogue, by column.
         columns: what `chunks` holds.
     """
 
@@ -50,6 +52,7 @@ class Candidates:
     near: Array
     similarity: Array
     duplicate_of: Array
+    votes: list[Array]
     columns: list[Column]
 
     @classmethod
@@ -62,16 +65,17 @@ class Candidates:
         A known merger, or a twin of one, comes first in its group whatever the score: a second entry of it is no find.
         """
         left_out = np.concatenate([references, twins])
-        others = np.setdiff1d(np.arange(store.size), left_out)
-        ranked = others[rank_order(scores[others], store.ids[others])]
+        order = rank_order(scores, store.names)
+        ranked = order[np.isin(order, left_out, invert=True)]
         every = np.concatenate([left_out, ranked])
         rows = labels.rows[every]
         first = every[first_of_group(catalog.ra_deg[rows], catalog.dec_deg[rows], duplicates_arcsec)]
         duplicate_of = np.where(first == every, -1, first)[len(left_out) :]
-        columns = candidate_columns(store.ids.dtype.itemsize // 4, catalog.vote_columns)
+        votes = [catalog.votes(name) for name in catalog.vote_columns]
+        columns = candidate_columns(store.names.dtype.itemsize, catalog.vote_columns)
         # All at once: in the order of the files, as it reads them, the rows of a chunk of the list lie far apart.
         near, similarity = nearest_references(store, ranked, references, NEAREST)
-        return cls(catalog, store, labels, ranked, scores, near, similarity, duplicate_of, columns)
+        return cls(catalog, store, labels, ranked, scores, near, similarity, duplicate_of, votes, columns)
 
     def __len__(self) -> int:
         return len(self.ranked)
@@ -88,27 +92,26 @@ class Candidates:
             yield pa.table(self._arrays(start, min(len(self), start + CHUNK)), schema=schema)
 
     def _arrays(self, start: int, stop: int) -> list[pa.Array]:
-        ranked, ids = self.ranked[start:stop], self.store.ids
+        ranked = self.ranked[start:stop]
         near, similarity = self.near[start:stop], self.similarity[start:stop]
         rows = self.labels.rows[ranked]
-        votes = self.catalog.table.select(list(self.catalog.vote_columns)).take(pa.array(rows))
         ra, dec = self.catalog.ra_deg[rows], self.catalog.dec_deg[rows]
         return [
             pa.array(np.arange(start + 1, stop + 1)),
-            pa.array(ids[ranked]),
+            pa.array(as_texts(self.store.names[ranked])),
             _nullable(ra),
             _nullable(dec),
             pa.array(self.scores[ranked]),
             *(self._names(near[:, place]) for place in range(NEAREST)),
             *(_nullable(similarity[:, place]) for place in range(NEAREST)),
-            *(_nullable(column.to_numpy()) for column in votes.columns),
+            *(_nullable(column[rows]) for column in self.votes),
             self._names(self.duplicate_of[start:stop]),
             legacy_viewer(ra, dec),
             sdss(ra, dec),
         ]
 
     def _names(self, rows: Array) -> pa.Array:
-        return pa.array(self.store.ids[rows], mask=rows < 0)
+        return pa.array(as_texts(self.store.names[rows]), mask=rows < 0)
 
 
 def _nullable(values: Array) -> pa.Array:

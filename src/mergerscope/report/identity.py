@@ -42,7 +42,7 @@ def identity(inputs: Inputs, digests: Mapping[str, str]) -> dict[str, list[Fact]
         ("Objective", inputs.params.objective.name),
         ("Trained on", f"{plural(inputs.training.images, 'image')}, {plural(inputs.training.epochs, 'epoch')}"),
     ]
-    roles = ", ".join(f"{count(int((inputs.labels.role == role).sum()))} {role}" for role in ROLES)
+    roles = ", ".join(f"{count(int(inputs.labels.has(role).sum()))} {role}" for role in ROLES)
     data = [
         ("Galaxies", f"{count(inputs.store.size)} ({roles})"),
         ("Target", f"{inputs.params.target.column} above {inputs.params.target.threshold:g}"),

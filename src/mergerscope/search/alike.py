@@ -145,5 +145,5 @@ def _parts(store: EmbeddingStore, best_of: Callable[[Array, torch.Tensor], T], a
 def _merged(store: EmbeddingStore, best: Found, parts: list[tuple[Array, Array, Array]], count: int) -> Found:
     columns = zip((best.rows, best.similarity, best.nearest), *parts, strict=True)
     rows, similarity, nearest = (np.concatenate(column) for column in columns)
-    order = rank_order(similarity, store.ids[rows])[:count]
+    order = rank_order(similarity, store.names[rows])[:count]
     return Found(rows[order], similarity[order], nearest[order])

@@ -12,7 +12,8 @@ from mergerscope.errors import ContractError
 from mergerscope.search.bootstrap import Split
 from mergerscope.search.negatives import validation_negatives
 from mergerscope.survey.catalog_file import Catalog
-from mergerscope.survey.roles import HIDDEN, POOL, REFERENCE, assign_roles, pictures
+from mergerscope.survey.names import as_names
+from mergerscope.survey.roles import HIDDEN, POOL, REFERENCE, ROLES, assign_roles, role_codes
 
 __all__ = ["Labels"]
 
@@ -30,37 +31,42 @@ class Labels:
         rows: (N,) row of each galaxy in the catalogue.
         known: (N,) bool, known mergers.
         vote: (N,) of the target column, NaN where nobody voted.
-        role: (N,) the catalogue's own.
+        roles: (N,) int8 the catalogue's own, see `mergerscope.survey.roles.role_codes`.
         pictures: (N,) numbers, equal for equal pixels.
     """
 
     rows: Array
     known: Array
     vote: Array
-    role: Array
+    roles: Array
     pictures: Array
 
     @classmethod
     def of(cls, catalog: Catalog, ids: Array) -> Self:
-        """Look up each id.
+        """Look up each id, given as text or, of millions, as bytes (`mergerscope.survey.names`).
 
         Raises:
             ContractError: an id is not in the catalogue.
         """
-        rows = np.searchsorted(catalog.ids, ids).clip(max=max(0, len(catalog) - 1))
-        wrong = ids[catalog.ids[rows] != ids] if len(catalog) else ids
+        names, known = as_names(ids), catalog.names()
+        rows = np.searchsorted(known, names).clip(max=max(0, len(known) - 1))
+        wrong = names[known[rows] != names] if len(known) else names
         if len(wrong):
-            raise ContractError(f"{len(wrong)} embedded galaxies are not in the catalogue, the first is {wrong[0]}. "
-                                "Run `dvc repro`, which makes both anew.")
+            raise ContractError(f"{len(wrong)} embedded galaxies are not in the catalogue, the first is "
+                                f"{wrong[0].decode()}. Run `dvc repro`, which makes both anew.")
         return cls(
-            rows=rows, known=catalog.known_merger[rows], vote=catalog.vote[rows], role=catalog.role[rows],
-            pictures=pictures(catalog.pixel_digest)[rows],
+            rows=rows, known=catalog.known_merger[rows], vote=catalog.vote[rows], roles=catalog.role_codes()[rows],
+            pictures=catalog.pictures()[rows],
         )
+
+    def has(self, role: str) -> Array:
+        """(N,) bool, which galaxies have a role in the catalogue."""
+        return np.asarray(self.roles == ROLES.index(role))
 
     @property
     def references(self) -> Array:
         """Row numbers of the catalogue's references."""
-        return np.flatnonzero((self.role == REFERENCE) & self.known)
+        return np.flatnonzero(self.has(REFERENCE) & self.known)
 
     @property
     def all_known(self) -> Array:
@@ -78,7 +84,7 @@ class Labels:
             unknown: what galaxies without a vote are: ``leave_out`` or ``negative``.
         """
         judged = np.isfinite(self.vote) if unknown == "leave_out" else np.ones(len(self.vote), bool)
-        return np.flatnonzero((self.role == POOL) & judged)
+        return np.flatnonzero(self.has(POOL) & judged)
 
     def validation_pool(self) -> Array:
         """Row numbers of the galaxies among which held-out references are searched, see `validation_negatives`.
@@ -99,19 +105,19 @@ class Labels:
 
         Further splits cover the same galaxies: known mergers change sides, the negatives are the same.
         """
-        splits = [self._split(self.role, unknown)]
+        splits = [self._split(self.roles, unknown)]
         for number in range(1, count):
             flags: Sequence[bool] = catalog.known_merger.tolist()
             roles = assign_roles(
                 catalog.ids.tolist(), flags, catalog.pixel_digest.tolist(), seed + SEED_STEP * number, hidden_fraction
             )
-            splits.append(self._split(np.asarray(roles)[self.rows], unknown))
+            splits.append(self._split(role_codes(roles)[self.rows], unknown))
         return splits
 
-    def _split(self, role: Array, unknown: str) -> Split:
-        hidden = np.flatnonzero((role == HIDDEN) & self.known)
+    def _split(self, roles: Array, unknown: str) -> Split:
+        hidden = np.flatnonzero((roles == ROLES.index(HIDDEN)) & self.known)
         listed = np.concatenate([hidden, self.negatives(unknown)])
-        references = np.flatnonzero((role == REFERENCE) & self.known)
+        references = np.flatnonzero((roles == ROLES.index(REFERENCE)) & self.known)
         return Split(
             references=references,
             twins=self.twins(references),

@@ -70,14 +70,14 @@ class Part:
         return half[place]
 
 
-def open_shard(path: Path, start: int, dim: int) -> tuple[Part, list[str], Array | None]:
+def open_shard(path: Path, start: int, dim: int) -> tuple[Part, list[bytes], Array | None]:
     """Return a file's rows, which are number ``start`` and on in the store, their ids, and their logits, if any.
 
     Raises:
         ContractError: shapes, types and ids do not fit together.
     """
     array = np.load(path, mmap_mode="r", allow_pickle=False)
-    ids = path.with_suffix(".ids.txt").read_text(encoding="utf-8").splitlines()
+    ids = path.with_suffix(".ids.txt").read_bytes().splitlines()
     if array.shape != (len(ids), dim) or array.dtype != np.float16 or not array.flags.c_contiguous:
         raise ContractError(f"{path}: expected float16 ({len(ids)}, {dim}), got {array.dtype} {array.shape}. {AGAIN}")
     logit_path = path.with_suffix(".pairs.npy")

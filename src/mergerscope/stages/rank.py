@@ -58,7 +58,7 @@ def run(paths: Paths, params: Params) -> None:
         TrackingError: the MLflow store cannot be used.
     """
     catalog, store = read_catalog(paths.catalog), EmbeddingStore.open(paths.embeddings)
-    labels = Labels.of(catalog, store.ids)
+    labels = Labels.of(catalog, store.names)
     references = labels.all_known
     twins = labels.twins(references)
     with (

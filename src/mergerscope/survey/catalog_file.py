@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.survey.flux.image import FluxSpec
-from mergerscope.survey.roles import ROLES
+from mergerscope.survey.names import Names, Texts, column_names, column_texts
+from mergerscope.survey.roles import ROLES, pictures, role_codes
 
 __all__ = ["EBV_COLUMN", "FIXED_COLUMNS", "METADATA_KEY", "Catalog", "read_catalog", "write_catalog"]
 
@@ -35,48 +36,96 @@ FIXED_COLUMNS = {
 EBV_COLUMN = {"ebv": pa.float64()}
 """Before the votes, in the catalogue of a survey of flux: Galactic reddening, mag, null where unknown."""
 
-SLICE = 1 << 16
-
-Strings = npt.NDArray[np.str_]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Catalog:
-    """The catalogue as NumPy columns of one length N, in the file's order, which is that of all later stages."""
+    """The catalogue as NumPy columns of one length N, in the file's order, which is that of all later stages.
 
-    ids: Strings
-    """(N,) unique and sorted."""
-    image: Strings
-    """(N,) references for `mergerscope.survey.images.ImageStore`."""
-    ra_deg: Floats
-    """(N,) degrees; NaN where unknown."""
-    dec_deg: Floats
-    """(N,) degrees; NaN where unknown."""
-    pixel_digest: Strings
-    """(N,) equal for equal pixels; empty where the image cannot be decoded."""
-    vote: Floats
-    """(N,) of the target column; NaN where nobody voted."""
-    known_merger: Bools
-    """(N,) whether the vote lies above the threshold."""
-    judged: Bools
-    """(N,) whether there is a vote."""
-    role: Strings
-    """(N,) reference, hidden or pool."""
+    A column is read when it is first asked for, and kept. Texts take four bytes a letter as NumPy has them: what works
+    on millions of galaxies asks for `names`, `role_codes` and `pictures` instead, which keep nothing.
+    """
+
+    source: pq.ParquetFile | pa.Table
+    """All columns, in the open file or in memory. A file that is replaced stays as it was for who has it open."""
     vote_columns: tuple[str, ...]
     target: dict[str, Any]
     """Column and threshold by which mergers are known."""
     survey_format: str
     flux: FluxSpec | None
     """How the images' flux is read; None where they are pictures."""
-    ebv: Floats
-    """(N,) Galactic reddening E(B-V), mag; NaN where unknown."""
-    table: pa.Table
-    """All columns as in the file."""
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return int(self.source.num_rows if isinstance(self.source, pa.Table) else self.source.metadata.num_rows)
+
+    @cached_property
+    def ids(self) -> Texts:
+        """(N,) unique and sorted."""
+        return column_texts(self._column("id"))
+
+    @cached_property
+    def image(self) -> Texts:
+        """(N,) references for `mergerscope.survey.images.ImageStore`."""
+        return column_texts(self._column("image"))
+
+    @cached_property
+    def ra_deg(self) -> Floats:
+        """(N,) degrees; NaN where unknown."""
+        return _floats(self._column("ra_deg"))
+
+    @cached_property
+    def dec_deg(self) -> Floats:
+        """(N,) degrees; NaN where unknown."""
+        return _floats(self._column("dec_deg"))
+
+    @cached_property
+    def pixel_digest(self) -> Texts:
+        """(N,) equal for equal pixels; empty where the image cannot be decoded."""
+        return column_texts(self._column("pixel_digest"))
+
+    @cached_property
+    def vote(self) -> Floats:
+        """(N,) of the target column; NaN where nobody voted."""
+        return _floats(self._column("vote"))
+
+    @cached_property
+    def known_merger(self) -> Bools:
+        """(N,) whether the vote lies above the threshold."""
+        return _bools(self._column("known_merger"))
+
+    @cached_property
+    def judged(self) -> Bools:
+        """(N,) whether there is a vote."""
+        return _bools(self._column("judged"))
+
+    @cached_property
+    def role(self) -> Texts:
+        """(N,) reference, hidden or pool."""
+        return column_texts(self._column("role"))
+
+    @cached_property
+    def ebv(self) -> Floats:
+        """(N,) Galactic reddening E(B-V), mag; NaN where unknown."""
+        return _floats(self._column("ebv")) if self.flux else np.full(len(self), np.nan)
+
+    @property
+    def table(self) -> pa.Table:
+        """All columns as in the file."""
+        return self.source if isinstance(self.source, pa.Table) else self._read(self.source.schema_arrow.names)
+
+    def names(self) -> Names:
+        """Return the ids as bytes, see `mergerscope.survey.names`, (N,)."""
+        return column_names(self._column("id"))
+
+    def role_codes(self) -> npt.NDArray[np.int8]:
+        """Return the roles as numbers, see `mergerscope.survey.roles.role_codes`, (N,)."""
+        return role_codes(self._column("role"))
+
+    def pictures(self) -> npt.NDArray[np.int64]:
+        """Return a number for each galaxy, equal for equal pixels and for no others, (N,)."""
+        return pictures(column_names(self._column("pixel_digest")))
 
     def rows(self, role: str) -> npt.NDArray[np.intp]:
         """Return the positions of the galaxies with a role, ascending.
@@ -96,7 +145,30 @@ class Catalog:
         """
         if column not in self.vote_columns:
             raise ContractError(f"the catalogue has no vote column {column!r}; it has {', '.join(self.vote_columns)}.")
-        return _floats(self.table, column)
+        return _floats(self._column(column))
+
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> Catalog:
+        """Return the catalogue of some galaxies, in memory; ``rows`` ascends."""
+        return replace(self, source=self.table.take(pa.array(rows)))
+
+    def with_columns(self, **columns: Any) -> Catalog:
+        """Return the catalogue, in memory, with some columns of the file replaced by (N,) others."""
+        table = self.table
+        for name, values in columns.items():
+            place, field = table.schema.get_field_index(name), table.schema.field(name)
+            table = table.set_column(place, field, pa.array(values, field.type, from_pandas=True))
+        return replace(self, source=table)
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        return self._read([name])[name]
+
+    def _read(self, names: list[str]) -> pa.Table:
+        if isinstance(self.source, pa.Table):
+            return self.source.select(names)
+        try:
+            return self.source.read(names)
+        except (pa.ArrowException, OSError) as error:
+            raise ContractError(f"the catalogue is damaged ({error}). Run `mergerscope catalog` again.") from None
 
 
 def write_catalog(table: pa.Table, path: Path) -> None:
@@ -117,25 +189,20 @@ def read_catalog(path: Path) -> Catalog:
     if not path.is_file():
         raise MissingInputError(path, made_by="catalog")
     try:
-        table = pq.read_table(path)
-        about = json.loads((table.schema.metadata or {})[METADATA_KEY])
+        file = pq.ParquetFile(path)
+        schema = file.schema_arrow
+        about = json.loads((schema.metadata or {})[METADATA_KEY])
         vote_columns, target, survey_format = tuple(about["vote_columns"]), about["target"], about["survey_format"]
         flux = _flux(about.get("flux"))
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise ContractError(f"{path} is no catalogue ({error}). Run `mergerscope catalog` again.") from None
     expected = FIXED_COLUMNS | (EBV_COLUMN if flux else {}) | dict.fromkeys(vote_columns, pa.float64())
-    wrong = [name for name, kind in expected.items() if table.schema.get_field_index(name) < 0
-             or table.schema.field(name).type != kind]  # fmt: skip
+    wrong = [name for name, kind in expected.items() if schema.get_field_index(name) < 0
+             or schema.field(name).type != kind]  # fmt: skip
     if wrong:
         raise ContractError(f"{path}: columns are missing or of a wrong type: {', '.join(wrong)}. "
                             "Run `mergerscope catalog` again.")  # fmt: skip
-    return Catalog(
-        ids=_strings(table, "id"), image=_strings(table, "image"), pixel_digest=_strings(table, "pixel_digest"),
-        ra_deg=_floats(table, "ra_deg"), dec_deg=_floats(table, "dec_deg"), vote=_floats(table, "vote"),
-        known_merger=_bools(table, "known_merger"), judged=_bools(table, "judged"), role=_strings(table, "role"),
-        vote_columns=vote_columns, target=target, survey_format=survey_format, table=table, flux=flux,
-        ebv=_floats(table, "ebv") if flux else np.full(len(table), np.nan),
-    )  # fmt: skip
+    return Catalog(file, vote_columns, target, survey_format, flux)
 
 
 def _flux(about: dict[str, Any] | None) -> FluxSpec | None:
@@ -144,20 +211,11 @@ def _flux(about: dict[str, Any] | None) -> FluxSpec | None:
     return FluxSpec(tuple(about["bands"]), about["unit"], about["zero_point"])
 
 
-def _strings(table: pa.Table, name: str) -> Strings:
-    column = table[name]
-    out = np.zeros(len(column), f"U{max(1, pc.max(pc.utf8_length(column)).as_py() or 1)}")
-    # In slices: millions of Python strings at once would take more memory than the array.
-    for start in range(0, len(column), SLICE):
-        out[start : start + SLICE] = column.slice(start, SLICE).fill_null("").to_pylist()
-    return out
-
-
-def _floats(table: pa.Table, name: str) -> Floats:
-    values: Floats = table[name].to_numpy().astype(np.float64, copy=False)  # nulls become NaN
+def _floats(column: pa.ChunkedArray) -> Floats:
+    values: Floats = column.to_numpy().astype(np.float64, copy=False)  # nulls become NaN
     return values
 
 
-def _bools(table: pa.Table, name: str) -> Bools:
-    values: Bools = table[name].to_numpy().astype(np.bool_, copy=False)
+def _bools(column: pa.ChunkedArray) -> Bools:
+    values: Bools = column.to_numpy().astype(np.bool_, copy=False)
     return values

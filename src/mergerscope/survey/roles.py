@@ -22,13 +22,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-__all__ = ["HIDDEN", "POOL", "REFERENCE", "ROLES", "assign_roles", "hash_uniform", "pictures"]
+from mergerscope.survey.names import as_names
+
+__all__ = ["HIDDEN", "POOL", "REFERENCE", "ROLES", "assign_roles", "hash_uniform", "pictures", "role_codes"]
 
 REFERENCE = "reference"
 HIDDEN = "hidden"
 POOL = "pool"
 ROLES = (REFERENCE, HIDDEN, POOL)
+
+SLICE = 1 << 16
 
 
 def hash_uniform(seed: int, identity: str) -> float:
@@ -41,12 +47,29 @@ def pictures(pixel_digests: Any) -> npt.NDArray[np.int64]:
     """Return a number for each galaxy, equal for equal images and for no others, int64 (N,).
 
     Args:
-        pixel_digests: (N,) ASCII strings; empty where the image cannot be decoded, which equals none.
+        pixel_digests: (N,) texts, or these as bytes; empty where the image cannot be decoded, which equals none.
     """
-    # As bytes, for NumPy's text takes four times the memory, and sorting copies it twice.
-    digests = np.asarray(pixel_digests, dtype=np.str_).astype(np.bytes_)
-    _, numbers = np.unique(digests, return_inverse=True)
-    return np.where(digests == b"", -1 - np.arange(len(digests)), numbers).astype(np.int64)
+    digests = as_names(pixel_digests)
+    order = np.argsort(digests, kind="stable")
+    fresh = np.ones(len(digests), bool)
+    # Neighbours in order are compared in slices: sorted copies of millions of digests would be the largest thing here.
+    for start in range(1, len(digests), SLICE):
+        here = order[start - 1 : start + SLICE]
+        fresh[start : start + SLICE] = digests[here[1:]] != digests[here[:-1]]
+    numbers = np.empty(len(digests), np.int64)
+    numbers[order] = np.cumsum(fresh)
+    return np.where(digests == b"", -1 - np.arange(len(digests)), numbers)
+
+
+def role_codes(roles: Any) -> npt.NDArray[np.int8]:
+    """Return the place of each role in `ROLES`, int8 (N,); -1 for what is none.
+
+    Args:
+        roles: (N,) texts, as an Arrow column or anything that becomes one.
+    """
+    column = roles if isinstance(roles, pa.ChunkedArray) else pa.array(roles, pa.string())
+    places = pc.index_in(column, value_set=pa.array(ROLES))
+    return np.asarray(places.fill_null(-1).cast(pa.int8()).to_numpy())
 
 
 def assign_roles(

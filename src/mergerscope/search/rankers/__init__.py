@@ -77,5 +77,6 @@ def score(name: str, store: EmbeddingStore, references: Any, settings: RankParam
     bad = np.flatnonzero(~np.isfinite(scores))
     if len(bad):
         raise ContractError(f"ranker {name}: the score of {len(bad)} galaxies is not a finite number, the first is "
-                            f"{store.ids[bad[0]]}. Its embedding is likely not finite: run `mergerscope embed` again.")
+                            f"{store.names[bad[0]].decode()}. Its embedding is likely not finite: run `mergerscope "
+                            "embed` again.")
     return scores
