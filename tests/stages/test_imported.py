@@ -63,6 +63,22 @@ def test_other_vectors_than_the_settings_name_are_refused(imported):
         embed.run(paths, wrong)
 
 
+def test_rank_refuses_vectors_that_the_settings_do_not_ask_for(imported, trained_params):
+    """By hand, without `mergerscope embed` in between, as the graph would run it."""
+    paths, params = imported
+    embed.run(paths, params)
+    digest = params.embed.imported
+    with pytest.raises(ContractError, match=f"were imported \\(zoobot\\).* `embed.imported: {digest}`"):
+        rank.run(paths, trained_params)
+    wrong = params.model_copy(update={"embed": params.embed.model_copy(update={"imported": "0" * 16})})
+    with pytest.raises(ContractError, match=f"asks for the vectors '0000000000000000', and .* holds '{digest}'"):
+        rank.run(paths, wrong)
+    embed.run(paths, trained_params)
+    with pytest.raises(ContractError, match="holds the vectors of the model, and `embed"):
+        rank.run(paths, params)
+    assert not paths.rank_results.exists()
+
+
 def test_back_to_the_model(imported, trained_params):
     paths, params = imported
     embed.run(paths, params)

@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from mergerscope.errors import MissingInputError
+from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.search.kept import KeptSpans
 from mergerscope.search.rankers import score
 from mergerscope.search.store import EmbeddingStore
 from mergerscope.stages import catalog, embed, rank, shard
-from mergerscope.survey.catalog_file import read_catalog
+from mergerscope.survey.catalog_file import Catalog, read_catalog
 from mergerscope.tracking.champion import champion_run
 
 NEAREST = [f"nearest_reference_{n}" for n in (1, 2, 3)]
@@ -171,3 +171,30 @@ def test_the_top_goes_to_the_run_that_made_the_model(embedded, trained_params):
 def test_a_missing_input_names_the_stage_that_writes_it(registered, trained_params):
     with pytest.raises(MissingInputError, match="mergerscope embed"):
         rank.run(registered, quick(trained_params))
+
+
+def test_embeddings_of_another_model_are_refused(embedded, trained_params):
+    meta = embedded.embeddings / "meta.json"
+    meta.write_text(meta.read_text().replace(json.loads(meta.read_text())["model"]["weights_sha256"], "f" * 64))
+    with pytest.raises(ContractError, match=r"made by the weights f{12}, and the champion has \w{12}. Run"):
+        rank.run(embedded, quick(trained_params))
+    assert not embedded.rank_results.exists()
+
+
+def test_embeddings_of_other_views_are_refused(embedded, trained_params):
+    one = trained_params.model_copy(update={"embed": trained_params.embed.model_copy(update={"views": 1})})
+    with pytest.raises(ContractError, match="made with 8 views"):
+        rank.run(embedded, quick(one))
+
+
+def test_no_text_of_the_whole_survey_is_made(embedded, trained_params, monkeypatch):
+    """Of millions of galaxies these columns would be the largest thing in memory."""
+
+    def never(self):
+        raise AssertionError("a column of texts is made")
+
+    monkeypatch.setattr(EmbeddingStore, "ids", property(never))
+    for name in ("ids", "image", "pixel_digest", "role"):
+        monkeypatch.setattr(Catalog, name, property(never))
+    rank.run(embedded, quick(trained_params))
+    assert len(read(embedded)) == 8

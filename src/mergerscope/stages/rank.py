@@ -24,6 +24,7 @@ from mergerscope.search.stream import on_cluster
 from mergerscope.search.write import write_json
 from mergerscope.survey.catalog_file import read_catalog
 from mergerscope.tracking.champion import champion_run
+from mergerscope.tracking.embedder import check_embeddings
 
 __all__ = ["run"]
 
@@ -50,13 +51,18 @@ def run(paths: Paths, params: Params) -> None:
     With ``rank.engine: ray`` the passes over all embeddings, which score them and measure their moments, are shared out
     over the machines of a Ray cluster, and the results are the same.
 
+    Embeddings that `mergerscope embed` would not make now, from another model or source than the settings ask for, are
+    refused.
+
     Raises:
         MissingExtraError: Ray is asked for and not installed.
         ClusterError: the Ray cluster cannot be used, or gave up.
         MissingInputError: catalogue, embeddings or the champion are not there.
-        ContractError: they do not belong together, or no galaxy is a known merger.
+        ContractError: they do not belong together, the embeddings are of another model or source than the settings
+            ask for, or no galaxy is a known merger.
         TrackingError: the MLflow store cannot be used.
     """
+    check_embeddings(paths, params.embed.source, params.embed.imported, params.embed.views)
     catalog, store = read_catalog(paths.catalog), EmbeddingStore.open(paths.embeddings)
     labels = Labels.of(catalog, store.names)
     references = labels.all_known

@@ -165,6 +165,8 @@ class Catalog:
     def _read(self, names: list[str]) -> pa.Table:
         if isinstance(self.source, pa.Table):
             return self.source.select(names)
+        # Arrow keeps what it has freed, which of the columns before may be a quarter of a gigabyte.
+        pa.default_memory_pool().release_unused()
         try:
             return self.source.read(names)
         except (pa.ArrowException, OSError) as error:
@@ -189,7 +191,7 @@ def read_catalog(path: Path) -> Catalog:
     if not path.is_file():
         raise MissingInputError(path, made_by="catalog")
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, pre_buffer=False)  # buffered, the bytes of a column stay until the next is read
         schema = file.schema_arrow
         about = json.loads((schema.metadata or {})[METADATA_KEY])
         vote_columns, target, survey_format = tuple(about["vote_columns"]), about["target"], about["survey_format"]
