@@ -22,6 +22,7 @@ from mergerscope.survey.catalog_file import FIXED_COLUMNS
 from mergerscope.survey.decode import decode_rgb
 from mergerscope.survey.digests import pixel_digest, pixel_digests
 from mergerscope.survey.refusals import count_reasons, read_refusals, refusals_csv
+from mergerscope.survey.roles import ROLES, pictures
 from mergerscope.survey.summary import describe, summarise
 
 TARGET = TargetParams(column="p_merger")
@@ -58,6 +59,37 @@ def test_columns_and_metadata_keep_the_contract(maker, tmp_path: Path) -> None:
         catalog.rows("test")
     with pytest.raises(ContractError, match="no vote column 'x'; it has p_merger"):
         catalog.votes("x")
+
+
+def test_what_millions_are_read_as_says_the_same(maker, tmp_path: Path) -> None:
+    result = build(maker.simple({"b": "0.9", "a": "0.2", "c": "0.8"}))
+    write_catalog(result.table, tmp_path / "catalog.parquet")
+    catalog = read_catalog(tmp_path / "catalog.parquet")
+    some = catalog.take(np.array([0, 2]))
+    assert (len(some), some.ids.tolist(), some.vote.tolist()) == (2, ["a", "c"], [0.2, 0.8])
+    for each in (catalog, some, catalog.with_columns(pixel_digest=["x", "x", ""])):
+        assert each.names().tolist() == [name.encode() for name in each.ids]
+        assert [ROLES[code] for code in each.role_codes()] == each.role.tolist()
+        np.testing.assert_array_equal(each.pictures(), pictures(each.pixel_digest))
+
+
+def test_an_open_catalogue_stays_as_it_was(maker, tmp_path: Path) -> None:
+    table, path = build(maker.simple({"b": "0.9", "a": "0.2"})).table, tmp_path / "catalog.parquet"
+    write_catalog(table, path)
+    catalog = read_catalog(path)
+    write_catalog(table.slice(0, 1), path)
+    assert catalog.ids.tolist() == ["a", "b"]
+    assert read_catalog(path).ids.tolist() == ["a"]
+
+
+def test_a_damaged_column_is_told(maker, tmp_path: Path) -> None:
+    path = tmp_path / "catalog.parquet"
+    write_catalog(build(maker.simple({"b": "0.9", "a": "0.2"})).table, path)
+    content = path.read_bytes()
+    path.write_bytes(b"PAR1" + bytes(100) + content[104:])
+    catalog = read_catalog(path)
+    with pytest.raises(ContractError, match="the catalogue is damaged"):
+        catalog.names()
 
 
 def test_the_file_is_byte_for_byte_the_same_every_time(maker, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mergerscope.survey.roles import HIDDEN, POOL, REFERENCE, assign_roles, hash_uniform, pictures
+from mergerscope.survey import roles as module
+from mergerscope.survey.roles import HIDDEN, POOL, REFERENCE, ROLES, assign_roles, hash_uniform, pictures, role_codes
 
 THIRD = 1 / 3
 IDS = st.text("abcdefgh0123456789", min_size=1, max_size=6)
@@ -105,7 +106,9 @@ def test_order_of_rows_does_not_matter(galaxies: dict[str, tuple[bool, str]], ra
     assert roles_of(galaxies) == roles_of({name: galaxies[name] for name in names})
 
 
-def test_equal_images_have_equal_numbers_and_no_others():
+@pytest.mark.parametrize("at_once", [7, 1 << 16])
+def test_equal_images_have_equal_numbers_and_no_others(at_once, monkeypatch):
+    monkeypatch.setattr(module, "SLICE", at_once)
     drawn = np.random.default_rng(0).integers(0, 30, 200)
     digests = np.array(["" if value == 0 else f"{value:032x}" for value in drawn])
     numbers = pictures(digests)
@@ -113,3 +116,8 @@ def test_equal_images_have_equal_numbers_and_no_others():
     np.fill_diagonal(same, True)
     np.testing.assert_array_equal(np.equal.outer(numbers, numbers), same)
     assert pictures([]).tolist() == []
+
+
+def test_roles_are_numbered_by_their_place():
+    assert role_codes([*ROLES, "else", None]).tolist() == [0, 1, 2, -1, -1]
+    assert role_codes([]).tolist() == []
