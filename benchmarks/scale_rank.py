@@ -100,7 +100,7 @@ def measure(folder: Path, ranker: str) -> dict[str, float]:
         scored.append(seconds(lambda into=scores: into.append(score(ranker, stores[0], references, RankParams()))))
         busy.append(time.process_time() - started)
         ratios.append(scored[-1] / reads[-1])
-    ordered = seconds(lambda: orders.append(rank_order(scores[0], stores[0].ids)))
+    ordered = seconds(lambda: orders.append(rank_order(scores[0], stores[0].names)))
     hidden = np.setdiff1d(np.load(folder / "mergers.npy"), references)
     best = np.setdiff1d(orders[0][: TOP + len(references)], references, assume_unique=True)
     return {

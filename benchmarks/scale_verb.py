@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from benchmarks.scale_rank import GALAXIES, MEMORY_LIMIT_GB, some_references, write_embeddings
+from benchmarks.scale_rank import GALAXIES, MEMORY_LIMIT_GB, peak_gb, some_references, write_embeddings
 
+from mergerscope.cli import cli
 from mergerscope.paths import Paths
 from mergerscope.search.rankers import RANKERS
 from mergerscope.survey.catalog_file import METADATA_KEY, write_catalog
@@ -32,7 +33,6 @@ WEIGHTS = "0" * 64
 TWICE = 500
 VOTES = ("p_merger", "p_spiral", "p_edge_on")
 JUDGED = 0.07
-VERB = "import sys; from mergerscope.cli import main; sys.argv[1:] = ['rank']; main()"
 
 
 def main() -> None:
@@ -40,7 +40,11 @@ def main() -> None:
     parser.add_argument("--galaxies", type=int, default=GALAXIES)
     parser.add_argument("--rankers", nargs="+", default=["mean_cosine", "centred"], choices=list(RANKERS))
     parser.add_argument("--folder", type=Path, help="keep the embeddings there, and take those that are there")
+    parser.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.alone:
+        print(json.dumps(measure(asked.alone)))
+        return
     with tempfile.TemporaryDirectory() as name:
         folder, paths = asked.folder or Path(name) / "embeddings", Paths(Path(name) / "project")
         if not (folder / "meta.json").is_file():
@@ -97,18 +101,22 @@ def make_champion(paths: Paths) -> None:
 
 def report(ranker: str, galaxies: int, paths: Paths) -> None:
     paths.params.write_text(f"rank: {{ranker: {ranker}}}\ntarget: {{column: {VOTES[0]}}}\n")
+    command = [sys.executable, "-m", "benchmarks.scale_verb", "--alone", str(paths.root.absolute())]
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    start = time.perf_counter()
-    child = subprocess.Popen([sys.executable, "-c", VERB], cwd=paths.root, env=environment)
-    _, status, used = os.wait4(child.pid, 0)
-    took = time.perf_counter() - start
-    if status:
-        sys.exit(f"rank by {ranker} ended with {os.waitstatus_to_exitcode(status)}")
+    found = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)
     print(
-        f"scale_verb_{ranker} {used.ru_maxrss * 1024 / 1e9:.2f} GB peak (below {MEMORY_LIMIT_GB:g}) of the whole verb "
-        f"on {galaxies} galaxies in {took:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of all cores, at load "
+        f"scale_verb_{ranker} {found['peak_gb']:.2f} GB peak (below {MEMORY_LIMIT_GB:g}) of the whole verb on "
+        f"{galaxies} galaxies in {found['s']:.0f} s, {found['cpu_s']:.0f} s of all cores, at load "
         f"{os.getloadavg()[0]:.1f}; wrote {digest(paths.rank_results)}", flush=True,
     )  # fmt: skip
+
+
+def measure(root: Path) -> dict[str, float]:
+    """Run the verb in this process, and tell what it took; a parent cannot ask, for its own peak would count too."""
+    os.chdir(root)
+    start = time.perf_counter()
+    cli(["rank"], standalone_mode=False)
+    return {"s": time.perf_counter() - start, "cpu_s": time.process_time(), "peak_gb": peak_gb()}
 
 
 def digest(folder: Path) -> str:

@@ -65,8 +65,8 @@ class Candidates:
         A known merger, or a twin of one, comes first in its group whatever the score: a second entry of it is no find.
         """
         left_out = np.concatenate([references, twins])
-        order = rank_order(scores, store.names)
-        ranked = order[np.isin(order, left_out, invert=True)]
+        ranked = rank_order(scores, store.names)
+        ranked = ranked[np.isin(ranked, left_out, invert=True)]
         every = np.concatenate([left_out, ranked])
         rows = labels.rows[every]
         first = every[first_of_group(catalog.ra_deg[rows], catalog.dec_deg[rows], duplicates_arcsec)]
