@@ -19,7 +19,7 @@ from mergerscope.survey.records import ImageRefusedError
 __all__ = ["FluxCutter"]
 
 HINTS = {
-    "unit": "its header must name unit or zero point (BUNIT, MAGZERO) as the survey's do",
+    "unit": "BUNIT or MAGZERO in a header tell the unit, and flux.zero_point that of a survey without",
     "missing-band": "give all bands of the survey; flux.missing_bands: fill puts zeros in the place of some",
 }
 

@@ -70,25 +70,27 @@ def read_pictures(asked: Sequence[Path], cut: Cutter) -> tuple[list[Picture], li
     found: list[Picture] = []
     refused: list[Refusal] = []
     # What is named, and lies in a folder that is named as well, would count twice; so would two bands of one galaxy.
-    named = {shot.files: (path, shot) for path in asked if not path.is_dir() for shot in [shot_of(path)]}
+    shots = {path: shot_of(path) for path in asked if not path.is_dir()}
+    named = {shot.files for shot in shots.values()}
     seen: set[object] = set()
     for path in asked:
-        key = path.resolve() if path.is_dir() else shot_of(path).files
+        shot = shots.get(path)
+        key = path.resolve() if shot is None else shot.files
         if key in seen:
             continue
         seen.add(key)
-        if not path.is_dir():
-            found.append(_named(*named[shot_of(path).files], cut))
+        if shot is not None:
+            found.append(_named(path, shot, cut))
             continue
         inside = shots_in(path)
         before = len(found)
-        others = [shot for shot in inside if shot.files not in named]
-        for shot in others:
+        others = [one for one in inside if one.files not in named]
+        for one in others:
             try:
-                found.append(_cut(shot, cut))
+                found.append(_cut(one, cut))
             except ImageRefusedError as error:
-                source = str(path / shot.reference)
-                refused.append(Refusal(shot.stem, source, STAGE, error.reason, error.detail))
+                source = str(path / one.reference)
+                refused.append(Refusal(one.stem, source, STAGE, error.reason, error.detail))
         if len(found) == before and len(others) == len(inside):
             last = f"; the last is {refused[-1].source}: {refused[-1].detail}" if inside else ""
             raise QueryError(f"--image {path}: none of {len(inside)} images ({', '.join(ENDINGS)} or .fits) can be "
