@@ -161,12 +161,12 @@ def test_pictures_need_the_model_that_made_the_embeddings(search, embedded, para
     search(ids=("g00001",))
 
 
-def test_pictures_do_not_go_with_flux(embedded, params, monkeypatch):
+def test_shards_of_flux_and_a_catalogue_of_pictures_do_not_go_together(embedded, params, monkeypatch):
     text = embedded.manifest.read_text(encoding="utf-8")
     embedded.manifest.write_text(text.replace('"uint8"', '"float32"'), encoding="utf-8")
     # whether shards may hold flux is for the manifest to say
     monkeypatch.setattr("mergerscope.shards.manifest.Manifest._problem", lambda self, total: "")
-    with pytest.raises(ContractError, match="holds float32 flux"):
+    with pytest.raises(ContractError, match="the catalogue is of something else"):
         run(embedded, params, Request(images=(embedded.root / "data" / "images" / "g00007.png",)))
 
 

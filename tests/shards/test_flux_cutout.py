@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mergerscope.shards.fill import fill
 from mergerscope.shards.flux_cutout import FluxPacking, make_flux_cutout
 from mergerscope.survey.flux.image import FluxImage, FluxSpec
 from mergerscope.survey.records import ImageRefusedError
@@ -107,6 +108,55 @@ def test_a_mark_for_missing_pixels_is_no_flux(mark: float, binning: int) -> None
     masked = make_flux_cutout(changed(galaxy(40), planes=planes), packing(binning=binning), 0.9, 17)
     np.testing.assert_array_equal(marked.planes, masked.planes)
     assert marked.masked_fraction == masked.masked_fraction > 0
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 30), st.floats(0, 1))
+@settings(deadline=None, max_examples=60)
+def test_a_hole_is_filled_from_around_it(seed: int, height: int, width: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    planes, seen = rng.normal(size=(2, height, width)).astype(np.float32), rng.random((2, height, width)) < share
+    hidden = np.where(seen, planes, np.float32(np.nan))
+    filled = fill(hidden, seen)
+    np.testing.assert_array_equal(filled[seen], planes[seen])
+    for plane, known in zip(filled, seen, strict=True):
+        around = plane[known] if known.any() else np.zeros(1)
+        assert plane.min() >= around.min() - 1e-6
+        assert plane.max() <= around.max() + 1e-6
+
+
+def test_a_small_hole_in_an_even_sky_cannot_be_seen_and_a_large_one_does_not_ring() -> None:
+    planes = np.full((1, 60, 60), 3.0, np.float32)
+    planes[0, 20, 30:60] = np.nan
+    planes[0, 40:50, 10:20] = np.nan
+    cutout = make_flux_cutout(FluxImage(("g",), planes, "nanomaggy"), packing(("g",)), 1.0, 25)
+    y, x = np.mgrid[:25, :25] * 2.4 + 1.2
+    hole = (np.abs(y - 45) < 5) & (np.abs(x - 15) < 5)
+    np.testing.assert_allclose(cutout.planes[0], np.where(hole, 0, 3), rtol=1e-5)
+    assert cutout.masked_fraction == pytest.approx(130 / 3600, abs=1e-6)
+
+
+def test_a_dead_column_in_a_galaxy_leaves_little_and_an_edge_does_not_ring() -> None:
+    image = galaxy(120)
+    planes = image.planes.copy()
+    planes[:, :, 63] = np.nan
+    whole = make_flux_cutout(image, packing(), 1.0, 50).planes
+    holed = make_flux_cutout(changed(image, planes=planes), packing(), 1.0, 50).planes
+    assert np.abs(holed - whole).max() < 0.02 * whole.max()
+    planes = np.ones((1, 60, 60), np.float32)
+    planes[:, :, :31] = np.nan
+    half = make_flux_cutout(FluxImage(("g",), planes, "nanomaggy"), packing(("g",)), 1.0, 25).planes
+    np.testing.assert_allclose(half, np.broadcast_to(np.arange(25) * 2.4 + 1.2 > 31, (1, 25, 25)), atol=1e-5)
+
+
+@pytest.mark.parametrize(("binning", "crop", "size", "pixel", "flux_pixel"), [
+    (1, 1.0, 40, 0.25, 0.25), (1, 0.5, 20, 0.25, 0.25), (1, 0.5, 40, 0.125, 0.25), (2, 1.0, 20, 0.5, 0.5),
+    (2, 0.8, 32, 0.25, 0.5),
+])  # fmt: skip
+def test_the_side_of_a_pixel(binning: int, crop: float, size: int, pixel: float, flux_pixel: float) -> None:
+    cutout = make_flux_cutout(changed(galaxy(40), pixel_arcsec=0.25), packing(binning=binning), crop, size)
+    assert (cutout.pixel_arcsec, cutout.flux_pixel_arcsec) == (pytest.approx(pixel), pytest.approx(flux_pixel))
+    unknown = make_flux_cutout(galaxy(40), packing(binning=binning), crop, size)
+    assert (unknown.pixel_arcsec, unknown.flux_pixel_arcsec) == (None, None)
 
 
 def test_bands_in_their_order_and_missing_ones() -> None:

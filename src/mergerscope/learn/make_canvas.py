@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mergerscope.learn.canvas import PICTURE, Canvas
 from mergerscope.learn.flux_canvas import Flux, sky_noise
+from mergerscope.learn.pixel_scale import pixel_scale
 from mergerscope.params import Params
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_shard
@@ -33,7 +34,8 @@ def make_canvas(params: Params, shards_dir: Path, manifest: Manifest, catalog: C
     if stretch is None:
         return PICTURE
     images = torch.from_numpy(read_shard(shards_dir, manifest.shards[0].name).images[:NOISE_IMAGES])
-    return Flux(stretch, sky_noise(stretch.select(images)), params.views.pixel_arcsec, _dust(catalog))
+    side = pixel_scale(params.views, manifest).arcsec
+    return Flux(stretch, sky_noise(stretch.select(images)), side, _dust(catalog))
 
 
 def _dust(catalog: Catalog) -> Callable[[Sequence[str]], Tensor]:

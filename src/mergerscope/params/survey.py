@@ -56,6 +56,8 @@ class FluxParams(Block):
     """AB magnitude of one count where the file does not say; null keeps counts."""
     bin: Annotated[int, Field(ge=1, le=2)] = 1
     """2 sums squares of 2 x 2 pixels before anything else is done; 1 leaves the pixels as they are."""
+    mask_bits: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Sum of the bits of a mask in the files (MASK, DQ, MASKBITS) that mean that a pixel holds nothing; 0 uses none of them."""  # noqa: E501
     stretch: Literal["legacy", "sdss", "hsc", "lupton", "linear"] = "legacy"
     """How flux becomes 0...1 for the network and for pictures: as a survey shows its own bands, by `softening` and `scale`, or each image from its faintest to its brightest pixel."""  # noqa: E501
     softening: Annotated[float, Field(gt=0)] = 8.0

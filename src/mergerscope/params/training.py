@@ -18,8 +18,8 @@ class ViewsParams(Block):
     """Scales every augmentation at once: 0 leaves the image as it is, 1 is the strongest."""
     min_field: Annotated[float, Field(ge=0.3, le=1)] = 0.8
     """Smallest field of view, as a fraction of the cutout, that a zoom may leave: a tight crop cuts the companion off."""  # noqa: E501
-    pixel_arcsec: Annotated[float, Field(gt=0)] = 0.262
-    """Side of a pixel in the shards, of flux only: by it published widths of the point spread come to pixels."""
+    pixel_arcsec: Annotated[float, Field(gt=0)] | None = None
+    """Side of a pixel in the shards, of flux only: by it published widths of the point spread come to pixels; null takes what the WCS of the files says, else 0.262."""  # noqa: E501
 
 
 class EncoderParams(Block):

@@ -17,7 +17,8 @@ __all__ = ["search"]
 @click.command()
 @click.option("--id", "ids", multiple=True, metavar="ID", help="A galaxy of the survey; may be given several times.")
 @click.option("--image", "images", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-              help="A JPEG or PNG, or a folder of them; may be given several times.")  # fmt: skip
+              help="A JPEG or PNG, in a survey of flux a FITS file (of files of one band each, any), or a folder of "
+              "them; may be given several times.")  # fmt: skip
 @click.option("--position", "positions", multiple=True, metavar='"RA DEC"',
               help='ICRS, as "150.1163 2.2058" in degrees or "10:00:27.9 +02:12:21"; may be given several times.')
 @click.option("--radius", type=RadiusType(), default="10arcsec", show_default=True, metavar="ANGLE",
@@ -25,7 +26,7 @@ __all__ = ["search"]
 @click.option("--field", type=click.FloatRange(0, 1, min_open=True), metavar="FRACTION",
               help="Side of the central square of each --image that is looked at, as a fraction of its shorter side. "
               "It should show about as many radii of the galaxy as the survey's cutouts. By default several, of .2 to "
-              ".7, are tried, and their mean counts.")  # fmt: skip
+              ".7, are tried, and their mean counts; of FITS files what the survey's show of the sky.")  # fmt: skip
 @click.option("--top", type=click.IntRange(min=1), default=24, show_default=True, help="Galaxies to find.")
 @click.option("--index", type=click.Choice(["ivf", "hnsw"]),
               help="Search an index instead of every galaxy. It is made once, and tells which share of the nearest "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,15 @@ import numpy as np
 from mergerscope.errors import ContractError, QueryError
 from mergerscope.learn.device import pick_device
 from mergerscope.learn.embed import embed_images
-from mergerscope.params import EmbedParams
+from mergerscope.params import EmbedParams, FluxParams, Params
 from mergerscope.paths import Paths
 from mergerscope.progress import console
-from mergerscope.query.pictures import Picture, read_pictures
+from mergerscope.query.flux_cutter import FluxCutter
+from mergerscope.query.pictures import Cutter, Picture, PictureCutter, read_pictures
 from mergerscope.query.request import Request
 from mergerscope.query.sky import nearest_on_sky
 from mergerscope.search.store import EmbeddingStore
+from mergerscope.shards.flux_cutout import FluxPacking
 from mergerscope.shards.manifest import Manifest
 from mergerscope.survey.catalog_file import Catalog
 from mergerscope.survey.records import Refusal
@@ -25,8 +27,6 @@ from mergerscope.tracking.embedder import load_embedder
 __all__ = ["Examples", "collect"]
 
 Array = np.ndarray[Any, Any]
-
-PICTURE_DTYPE = "uint8"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,22 +53,22 @@ class Examples:
 
 
 def collect(
-    request: Request, paths: Paths, settings: EmbedParams, catalog: Catalog, store: EmbeddingStore, rows: Array
+    request: Request, paths: Paths, params: Params, catalog: Catalog, store: EmbeddingStore, rows: Array
 ) -> Examples:
     """Gather the queries.
 
     Args:
         request: what was asked for.
         paths: of the project.
-        settings: how the survey was embedded, and so are pictures.
-        catalog: for positions.
+        params: how the survey was read and embedded, and so are images from outside.
+        catalog: for positions, bands and unit.
         store: the embeddings.
         rows: (N,) row of each embedded galaxy in the catalogue.
 
     Raises:
         QueryError: an id is not in the survey, no galaxy is at a position, or a picture cannot be used.
         MissingInputError: shards, embeddings or the champion are not there.
-        ContractError: pictures are not what this survey can be searched with, or model and embeddings do not fit.
+        ContractError: catalogue and shards, or model and embeddings, do not fit.
         TrackingError: the store holds no champion.
     """
     numbers = [_row_of(name, store, catalog) for name in request.ids]
@@ -81,9 +81,9 @@ def collect(
         numbers.append(number)
     galaxies = list(dict.fromkeys(numbers))
     vectors, owner = [store.rows(galaxies)], list(range(len(galaxies)))
-    pictures, refused = _pictures(request, paths)
+    pictures, refused = _pictures(request, paths, params.flux, catalog)
     if pictures:
-        vectors.append(_embedded(pictures, paths, settings))
+        vectors.append(_embedded(pictures, paths, params.embed))
         for number, picture in enumerate(pictures, start=len(galaxies)):
             owner += [number] * len(picture.fields)
     return Examples(galaxies, pictures, np.concatenate(vectors), np.asarray(owner), refused)
@@ -100,16 +100,31 @@ def _row_of(name: str, store: EmbeddingStore, catalog: Catalog) -> int:
     raise QueryError(f"--id {name} {what}.") from None
 
 
-def _pictures(request: Request, paths: Paths) -> tuple[list[Picture], list[Refusal]]:
+def _pictures(
+    request: Request, paths: Paths, settings: FluxParams, catalog: Catalog
+) -> tuple[list[Picture], list[Refusal]]:
     if not request.images:
         return [], []
-    manifest = Manifest.load(paths.manifest)
-    if manifest.dtype != PICTURE_DTYPE:
+    cut = _cutter(request, Manifest.load(paths.manifest), settings, catalog)
+    pictures, refused = read_pictures(request.images, cut)
+    for picture in pictures:
+        if picture.note:
+            console.print(f"search: {picture.name}: {picture.note}", highlight=False, markup=False, soft_wrap=True)
+    return pictures, refused
+
+
+def _cutter(request: Request, manifest: Manifest, settings: FluxParams, catalog: Catalog) -> Cutter:
+    size = manifest.image_shape[1]
+    if manifest.dtype == "uint8":
+        return PictureCutter(request.field, size)
+    if catalog.flux is None or catalog.flux.bands != manifest.bands:
         raise ContractError(
-            f"the survey holds {manifest.dtype} flux, with which a JPEG or PNG cannot be compared. Search by --id or "
-            "--position, or add the galaxy to the survey."
+            f"the shards hold {manifest.dtype} flux in the bands {', '.join(manifest.bands)}, and the catalogue is of "
+            "something else. Run `dvc repro`."
         )
-    return read_pictures(request.images, request.field, manifest.image_shape[1])
+    spec = replace(catalog.flux, mask_bits=settings.mask_bits)
+    packing = FluxPacking(spec, settings.missing_bands == "fill", manifest.binning)
+    return FluxCutter(packing, manifest.crop, size, manifest.sampling, request.field)
 
 
 def _embedded(pictures: list[Picture], paths: Paths, settings: EmbedParams) -> Array:

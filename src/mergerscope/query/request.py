@@ -15,7 +15,7 @@ class Request:
     ids: tuple[str, ...] = ()
     """Galaxies of the survey."""
     images: tuple[Path, ...] = ()
-    """Pictures, or folders of pictures."""
+    """Pictures or FITS files, or folders of them."""
     positions: tuple[str, ...] = ()
     """Right ascension and declination, see `mergerscope.query.sky.parse_position`."""
     radius_arcsec: float = 10.0

@@ -50,7 +50,7 @@ def run(paths: Paths, params: Params, request: Request) -> None:
     """
     catalog, store = read_catalog(paths.catalog), EmbeddingStore.open(paths.embeddings)
     labels = Labels.of(catalog, store.ids)
-    examples = collect(request, paths, params.embed, catalog, store, labels.rows)
+    examples = collect(request, paths, params, catalog, store, labels.rows)
     found, queries = _find(paths, store, examples, request)
     names = examples.names(store)
     table = tables.found_table(found, store.ids, labels.rows, names, catalog)
@@ -77,14 +77,16 @@ def _draw(
     manifest = Manifest.load(paths.manifest)
     some, asked = found.rows[: SHOWN["found"]], examples.galaxies[: SHOWN["queries"]]
     kept = read_images(paths.shards, manifest, store.ids[[*asked, *some]].tolist())
-    images = shown_bytes(kept, stretch_of(params, manifest))
+    stretch = stretch_of(params, manifest)
+    images = shown_bytes(kept, stretch)
     tiles = [Tile(image, name, "of the survey") for image, name in zip(images, names[: len(asked)], strict=False)]
     if len(some):
         liked = queries.nearest_vectors(store, some)
         for number, picture in enumerate(examples.pictures, start=len(examples.galaxies)):
             first = int(np.flatnonzero(examples.owner == number)[0])
             field = liked[number] - first
-            tiles.append(Tile(picture.cutouts[field], picture.name, f"field {picture.fields[field]:g}"))
+            image = shown_bytes(picture.cutouts[field], stretch)
+            tiles.append(Tile(image, picture.name, f"field {picture.fields[field]:.3g}"))
     tiles = tiles[: SHOWN["queries"]]
     similar = [
         Tile(image, str(store.ids[row]), f"#{place}  {similarity:.2f}") for place, (image, row, similarity)

@@ -1,8 +1,11 @@
-"""One galaxy's flux to one cutout: bands in order, bin, take the central square, scale, fill what was not observed.
+"""One galaxy's flux to one cutout: bands in order, bin, take the central square, fill what was not observed, scale.
 
 A pixel of the result holds the flux of one pixel of the image as it was read (after binning), averaged over the area
 that it covers: scaling keeps the surface brightness, as it does for a picture, and not the sum over the pixels. So one
 stretch suits every `shard.size`. Binning sums: its pixels are four times as bright and so is the unit's area.
+
+Small holes are filled from around them before the filter, which would ring at their edges; a pixel of the result of
+which less than half was observed is 0, as the sky is.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mergerscope.shards.cutout import SMALLEST
+from mergerscope.shards.fill import fill
 from mergerscope.shards.resample import ONE, axis_weights
 from mergerscope.survey.flux.image import FluxImage, FluxSpec, Planes
 from mergerscope.survey.records import ImageRefusedError
@@ -22,6 +26,9 @@ __all__ = ["FluxCutout", "FluxPacking", "make_flux_cutout"]
 
 BRIGHTEST = 1e20
 """No pixel holds as much, in any unit: it is a mark for what was not observed, or damage. Sums of it would overflow."""
+
+HALF = 0.5 - 1e-6
+"""Share of a pixel's weights; what lies just at the half may come out on either side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +48,15 @@ class FluxCutout:
     """What a sample holds of a galaxy."""
 
     planes: Planes
-    """(C, size, size) float32, C-contiguous, all finite; 0 where nothing was observed."""
+    """(C, size, size) float32, C-contiguous, all finite; 0 where less than half was observed."""
     masked_fraction: float
     """Share of the square's pixels that were not observed, in the bands that are there."""
     missing_bands: tuple[str, ...]
     """Bands of which the square has nothing."""
+    pixel_arcsec: float | None
+    """Side of a pixel on the sky, where it is known."""
+    flux_pixel_arcsec: float | None
+    """Side of the pixel, of the image as it was read and binned, whose flux a number is."""
 
 
 def make_flux_cutout(image: FluxImage, packing: FluxPacking, crop: float, size: int) -> FluxCutout:
@@ -87,9 +98,13 @@ def make_flux_cutout(image: FluxImage, packing: FluxPacking, crop: float, size: 
     used = (slice(None), row_range, column_range)
     result = np.zeros((len(spec.bands), size, size), np.float32)
     places = [place for place, band in enumerate(spec.bands) if band in there]
-    square = planes[channels][used]
-    result[places] = rows @ (square if seen[used].all() else np.where(seen[used], square, np.float32(0))) @ columns.T
-    return FluxCutout(result, round(1 - float(seen[:, *inside].mean()), 6), missing)
+    scaled = rows @ fill(planes[channels][used], seen[used]) @ columns.T
+    if not seen[used].all():
+        scaled = np.where(rows @ seen[used].astype(np.float32) @ columns.T >= HALF, scaled, np.float32(0))
+    result[places] = scaled
+    flux_pixel = None if image.pixel_arcsec is None else packing.binning * image.pixel_arcsec
+    pixel = None if flux_pixel is None else flux_pixel * side / size
+    return FluxCutout(result, round(1 - float(seen[:, *inside].mean()), 6), missing, pixel, flux_pixel)
 
 
 @lru_cache(maxsize=32)

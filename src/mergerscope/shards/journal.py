@@ -27,6 +27,8 @@ class Finished:
     count: int
     sha256: str
     refused: tuple[Refusal, ...]
+    sides: tuple[tuple[float, float, int], ...] = ()
+    """Sides of pixels on the sky, see `sampling.Sides`, and how many galaxies have them."""
 
 
 class Journal:
@@ -62,7 +64,8 @@ def _read(path: Path) -> list[Finished]:
         try:
             tree = json.loads(line)
             refused = tuple(Refusal(**refusal) for refusal in tree.pop("refused"))
-            entries.append(Finished(**tree, refused=refused))
+            sides = tuple((pixel, flux_pixel, count) for pixel, flux_pixel, count in tree.pop("sides"))
+            entries.append(Finished(**tree, refused=refused, sides=sides))
         except (KeyError, TypeError, ValueError, AttributeError):
             continue  # the line that a kill cut short: its shard is made again
     return entries

@@ -10,6 +10,7 @@ from typing import Any
 
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.shards.sample import DTYPES
+from mergerscope.shards.sampling import Sampling
 from mergerscope.survey.records import Refusal
 from mergerscope.survey.refusals import count_reasons
 
@@ -57,6 +58,10 @@ class Manifest:
     """By the catalogue stage, then by this one in catalogue order."""
     unit: str = ""
     """Of flux: ``nanomaggy``, or ``count`` where the zero point is unknown; empty for pictures."""
+    binning: int = 1
+    """Of flux, side of the squares of pixels that were summed."""
+    sampling: Sampling | None = None
+    """Of flux, sizes of pixels on the sky; None where no file tells."""
 
     @property
     def total(self) -> int:
@@ -107,6 +112,8 @@ class Manifest:
             shards=tuple(ShardEntry(**shard) for shard in tree["shards"]),
             refused=tuple(Refusal(**refusal) for refusal in tree["refused"]),
             unit=tree["unit"],
+            binning=int(tree.get("binning", 1)),  # shards of earlier versions tell neither
+            sampling=Sampling(**tree["sampling"]) if tree.get("sampling") else None,
         )
 
     def _problem(self, total: int) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from mergerscope.shards.flux_cutout import FluxPacking, make_flux_cutout
 from mergerscope.shards.journal import Finished
 from mergerscope.shards.manifest import STAGE
 from mergerscope.shards.sample import encode_sample, tar_tail
+from mergerscope.shards.sampling import Sides, sides_of
 from mergerscope.survey.flux.image import FluxImage
 from mergerscope.survey.flux.store import FluxStore
 from mergerscope.survey.images import ImageStore
@@ -66,14 +68,17 @@ def pack_shard(store: ImageStore, packing: Packing, task: Task) -> Finished:
     new = task.path.with_name(f"{task.path.name}.new")
     digest, length = hashlib.sha256(), 0
     refused: list[Refusal] = []
+    sides: Counter[Sides] = Counter()
     with new.open("wb", buffering=WRITE_BYTES) as tar:
         for row, made in zip(task.rows, _cutouts(store, packing, task.rows), strict=True):
             if isinstance(made, ImageRefusedError):
                 refused.append(Refusal(row.id, row.image, STAGE, made.reason, made.detail))
                 continue
-            tar.write(made)
-            digest.update(made)
-            length += len(made)
+            tar.write(made.content)
+            digest.update(made.content)
+            length += len(made.content)
+            if made.sides is not None:
+                sides[made.sides] += 1
         tail = tar_tail(length)
         tar.write(tail)
         digest.update(tail)
@@ -82,10 +87,17 @@ def pack_shard(store: ImageStore, packing: Packing, task: Task) -> Finished:
         new.unlink()
         return Finished(task.path.name, task.key, 0, "", tuple(refused))
     new.replace(task.path)
-    return Finished(task.path.name, task.key, count, digest.hexdigest(), tuple(refused))
+    told = tuple((*pair, number) for pair, number in sorted(sides.items()))
+    return Finished(task.path.name, task.key, count, digest.hexdigest(), tuple(refused), told)
 
 
-def _cutouts(store: ImageStore, packing: Packing, rows: tuple[Row, ...]) -> Iterator[bytes | ImageRefusedError]:
+class _Made(NamedTuple):
+    content: bytes
+    """Of the sample."""
+    sides: Sides | None = None
+
+
+def _cutouts(store: ImageStore, packing: Packing, rows: tuple[Row, ...]) -> Iterator[_Made | ImageRefusedError]:
     """Yield the sample of each row, in their order, or why there is none."""
     if packing.flux is not None:
         yield from _flux_samples(store, packing, packing.flux, rows)
@@ -96,14 +108,14 @@ def _cutouts(store: ImageStore, packing: Packing, rows: tuple[Row, ...]) -> Iter
         except ImageRefusedError as error:
             yield error
         else:
-            yield encode_sample(row.id, image, _meta(row))
+            yield _Made(encode_sample(row.id, image, _meta(row)))
 
 
 def _flux_samples(
     store: ImageStore, packing: Packing, flux: FluxPacking, rows: tuple[Row, ...]
-) -> Iterator[bytes | ImageRefusedError]:
+) -> Iterator[_Made | ImageRefusedError]:
     # HDF5 is read in the order of the file, so cutouts wait for their turn; they are small.
-    waiting: dict[int, bytes | ImageRefusedError] = {}
+    waiting: dict[int, _Made | ImageRefusedError] = {}
     due = 0
     with FluxStore(store, flux.spec) as source:
         for position, found in source.read_many([row.image for row in rows]):
@@ -115,17 +127,19 @@ def _flux_samples(
                 due += 1
 
 
-def _flux_sample(found: FluxImage, packing: Packing, flux: FluxPacking, row: Row) -> bytes | ImageRefusedError:
+def _flux_sample(found: FluxImage, packing: Packing, flux: FluxPacking, row: Row) -> _Made | ImageRefusedError:
     try:
         cutout = make_flux_cutout(found, flux, packing.crop, packing.size)
     except ImageRefusedError as error:
         return error
+    sides = sides_of(cutout.pixel_arcsec, cutout.flux_pixel_arcsec)
     more = {
         "ebv": None if math.isnan(row.ebv) else row.ebv,
         "masked_fraction": cutout.masked_fraction,
         "missing_bands": list(cutout.missing_bands),
+        "pixel_arcsec": None if sides is None else sides[0],
     }
-    return encode_sample(row.id, cutout.planes, _meta(row) | more)
+    return _Made(encode_sample(row.id, cutout.planes, _meta(row) | more), sides)
 
 
 def _meta(row: Row) -> dict[str, object]:

@@ -14,7 +14,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mergerscope.errors import SurveyError, TooManyRefusedError
@@ -26,6 +26,7 @@ from mergerscope.shards.journal import Finished, Journal
 from mergerscope.shards.manifest import MANIFEST_NAME, Manifest, ShardEntry, shard_name
 from mergerscope.shards.pack import Packing, Row, Task
 from mergerscope.shards.pool import packed_in_order
+from mergerscope.shards.sampling import sampling_of
 from mergerscope.survey.catalog_file import Catalog
 from mergerscope.survey.digests import worker_count
 from mergerscope.survey.files import write_text
@@ -34,7 +35,7 @@ from mergerscope.survey.refusals import check_share, refusals_csv
 
 __all__ = ["write_shards"]
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when equal inputs give other bytes than before: then no unfinished run of an older version is taken up."""
 INLINE = 512
 """Up to so many galaxies, starting processes takes longer than packing."""
@@ -50,6 +51,7 @@ def write_shards(
     scratch: Path,
     missing_bands: str = "refuse",
     binning: int = 1,
+    mask_bits: int = 0,
 ) -> Manifest:
     """Pack every galaxy of the catalogue and write ``out_dir`` with its manifest.
 
@@ -62,6 +64,7 @@ def write_shards(
         scratch: where the shards are built, and found again after a kill. On the same disk as ``out_dir``.
         missing_bands: of flux, ``refuse`` or ``fill``: what becomes of a galaxy that lacks a band.
         binning: of flux, 2 sums squares of 2 x 2 pixels first.
+        mask_bits: of flux, the bits of a mask that mean that a pixel holds nothing.
 
     Raises:
         TooManyRefusedError: more than ``params.max_refused`` of the survey is unusable.
@@ -71,7 +74,7 @@ def write_shards(
     built = scratch / "shards"
     built.mkdir(parents=True, exist_ok=True)
     journal = Journal(scratch / "journal.jsonl", built)
-    packing = Packing(survey_root, params.crop, params.size, _packed(catalog, missing_bands, binning))
+    packing = Packing(survey_root, params.crop, params.size, _packed(catalog, missing_bands, binning, mask_bits))
     plans = _plans(catalog, params, packing)
     done = {plan.name: entry for plan in plans if (entry := journal.find(plan.name, plan.key)) is not None}
     missing = [plan for plan in plans if plan.name not in done]
@@ -112,8 +115,10 @@ class _Plan:
         return self.stop - self.start
 
 
-def _packed(catalog: Catalog, missing_bands: str, binning: int) -> FluxPacking | None:
-    return None if catalog.flux is None else FluxPacking(catalog.flux, missing_bands == "fill", binning)
+def _packed(catalog: Catalog, missing_bands: str, binning: int, mask_bits: int) -> FluxPacking | None:
+    if catalog.flux is None:
+        return None
+    return FluxPacking(replace(catalog.flux, mask_bits=mask_bits), missing_bands == "fill", binning)
 
 
 def _plans(catalog: Catalog, params: ShardParams, packing: Packing) -> list[_Plan]:
@@ -162,6 +167,8 @@ def _manifest(
         shards=tuple(ShardEntry(entry.name, entry.count, entry.sha256) for entry in entries if entry.count),
         refused=(*by_catalog, *(refusal for entry in entries for refusal in entry.refused)),
         unit="" if packing.flux is None else packing.flux.spec.unit,
+        binning=1 if packing.flux is None else packing.flux.binning,
+        sampling=sampling_of(sides for entry in entries for sides in entry.sides),
     )
 
 

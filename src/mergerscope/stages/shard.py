@@ -28,10 +28,13 @@ def run(paths: Paths, params: Params) -> None:
         scratch=paths.scratch / "shard",
         missing_bands=params.flux.missing_bands,
         binning=params.flux.bin,
+        mask_bits=params.flux.mask_bits,
     )
     side = manifest.image_shape[-1]
+    scale = "" if manifest.sampling is None else f" of {manifest.sampling.pixel_arcsec:g} arcsec"
     console.print(
-        f"shard: {manifest.total} galaxies of {side} x {side} pixels in {len(manifest.shards)} shards", highlight=False
+        f"shard: {manifest.total} galaxies of {side} x {side} pixels{scale} in {len(manifest.shards)} shards",
+        highlight=False,
     )
     if manifest.refused:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in manifest.reasons.items())

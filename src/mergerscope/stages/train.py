@@ -14,9 +14,12 @@ from safetensors.numpy import save
 
 from mergerscope.learn.encoder import save_encoder
 from mergerscope.learn.fit import FitResult, assist, fit
+from mergerscope.learn.pixel_scale import pixel_scale
 from mergerscope.learn.place import launched
 from mergerscope.params import Params
 from mergerscope.paths import Paths
+from mergerscope.progress import console
+from mergerscope.shards.manifest import Manifest
 from mergerscope.survey.catalog_file import read_catalog
 from mergerscope.tracking.run import Run
 from mergerscope.tracking.runs import training_run
@@ -44,6 +47,9 @@ def run(paths: Paths, params: Params) -> None:
     if place is not None and place.rank > 0:
         assist(params, paths.shards, catalog, scratch=scratch)
         return
+    note = pixel_scale(params.views, Manifest.load(paths.manifest)).note
+    if note:
+        console.print(f"train: {note}", highlight=False, markup=False, soft_wrap=True)
     with training_run(paths, params) as tracked:
         result = fit(params, paths.shards, catalog, scratch=scratch, on_epoch=tracked.log_epoch)
         save_encoder(result.encoder, paths.encoder_weights, paths.encoder_config)

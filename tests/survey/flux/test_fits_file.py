@@ -50,6 +50,16 @@ def test_tile_compressed(made: Any) -> None:
     np.testing.assert_allclose(found.planes, planes[:, ::-1], atol=0.2)  # it quantises to a fraction of the noise
 
 
+def test_what_packs_well_is_not_taken_for_truncated(made: Any) -> None:
+    y, x = np.mgrid[:80, :80] - 40
+    smooth = np.exp(-(x**2 + y**2) / 200).astype(np.float32)
+    data = made.file_of(*(made.image(smooth, {"FILTER": band}, compress=True) for band in "gr"))
+    assert len(data) < 2 * smooth.nbytes
+    assert read_fits([("a.fits.fz", data)], ANY).bands == ("g", "r")
+    for length in (len(data) - 1, len(data) - 5000, 8000):
+        assert refusal(("a.fits.fz", data[:length])).reason == "truncated"
+
+
 def test_a_cube_as_the_legacy_surveys_write_it(made: Any) -> None:
     planes = made.flux(3)
     header = {"BANDS": "grz", "BAND0": "g", "BAND1": "r", "BAND2": "z"} | made.sky(150.5, 2.25)
@@ -155,6 +165,30 @@ def test_positions(made: Any) -> None:
     galactic = made.sky(0.0, 0.0) | {"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}
     galactic.pop("RADESYS")
     assert place(**galactic) == (pytest.approx(266.405, abs=1e-3), pytest.approx(-28.936, abs=1e-3))
+
+
+@pytest.mark.parametrize(("changes", "expected"), [
+    ({}, 0.262),
+    ({"CTYPE1": "RA---TPV", "CTYPE2": "DEC--TPV"}, 0.262),
+    ({"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP"}, 0.262),
+    ({"CD1_1": 0.0, "CD2_2": 0.0, "CD1_2": 1e-4, "CD2_1": -4e-4}, 0.72),  # a quarter turned, and no square
+    ({"CD1_1": None, "CD1_2": None, "CD2_1": None, "CD2_2": None, "CDELT1": -1e-4, "CDELT2": 1e-4}, 0.36),
+    ({"CD1_1": None, "CD1_2": None, "CD2_1": None, "CD2_2": None, "CDELT1": 1e-4, "CDELT2": 1e-4, "PC1_1": 0.6,
+      "PC1_2": -0.8, "PC2_1": 0.8, "PC2_2": 0.6}, 0.36),
+    ({"CUNIT1": "arcsec", "CUNIT2": "arcsec", "CD1_1": -0.5, "CD2_2": 0.5}, 0.5),
+    ({"CTYPE1": "GLON-ZEA", "CTYPE2": "GLAT-ZEA"}, 0.262),
+    ({"CTYPE1": "RA---CAR", "CTYPE2": "DEC--CAR"}, None),
+    ({"CTYPE1": "LINEAR", "CTYPE2": "LINEAR"}, None),
+    ({"CD1_1": 1.0, "CD2_2": 1.0}, None),
+    ({"CD1_1": 0.0}, None),
+    ({"CD1_1": "small"}, None),
+    ({"CUNIT1": "furlong"}, None),
+    ({"CTYPE1": None, "CTYPE2": None}, None),
+])  # fmt: skip
+def test_the_side_of_a_pixel(made: Any, changes: dict[str, Any], expected: float | None) -> None:
+    header = {key: value for key, value in (made.sky(150.0, 60.0) | changes).items() if value is not None}
+    found = read_fits([("a.fits", made.one_band(made.flux(1)[0], **header))], ANY).pixel_arcsec
+    assert found == (None if expected is None else pytest.approx(expected))
 
 
 def test_reddening_of_the_header(made: Any) -> None:

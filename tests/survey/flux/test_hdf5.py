@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ from mergerscope.survey.flux import hdf5 as hdf5_module
 from mergerscope.survey.flux.fits_file import read_fits
 from mergerscope.survey.flux.hdf5 import ImageFile
 from mergerscope.survey.flux.image import FluxSpec
+from mergerscope.survey.flux.store import FluxStore
+from mergerscope.survey.images import ImageStore
 from mergerscope.survey.records import ImageRefusedError
 
 h5py = pytest.importorskip("h5py")
@@ -151,6 +154,7 @@ def bad_file(kind: str, root: Path) -> None:
     with h5py.File(path, "w") as file:
         if kind == "no-images":
             file["pictures"] = images
+            file["inds"] = np.arange(5)
         elif kind == "wrong-dtype":
             file["images"] = images.astype(np.uint8)
         elif kind == "wrong-shape":
@@ -173,6 +177,9 @@ def bad_file(kind: str, root: Path) -> None:
         elif kind == "short-column":
             file["images"] = images
             file["ra"] = np.zeros(1)
+        elif kind == "no-side":
+            file["images"] = images
+            file["images"].attrs["pixel_arcsec"] = "small"
         elif kind == "words":
             file["images"] = images
             file["ra"] = np.array([b"a", b"b"])
@@ -185,21 +192,26 @@ def bad_file(kind: str, root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason"),
+    ("kind", "reason", "lost"),
     [
-        ("not-hdf5", None), ("no-images", None), ("wrong-dtype", None), ("wrong-shape", None), ("mixed-sizes", None),
-        ("outside-link", None), ("linked-column", "outside-link"), ("lost-column", "outside-link"), ("zip-bomb", None),
-        ("position-incomplete", None), ("short-column", "wrong-shape"),
-        ("words", "wrong-dtype"), ("virtual", "outside-link"), ("external", "outside-link"),
+        ("not-hdf5", None, None), ("no-images", None, 5), ("wrong-dtype", None, 2), ("wrong-shape", None, None),
+        ("mixed-sizes", None, 2), ("outside-link", None, None), ("linked-column", "outside-link", 2),
+        ("lost-column", "outside-link", 2), ("zip-bomb", None, None), ("position-incomplete", None, 2),
+        ("short-column", "wrong-shape", 2), ("words", "wrong-dtype", 2), ("virtual", "outside-link", 12),
+        ("external", "outside-link", 2), ("no-side", "wrong-shape", 2),
     ],
 )  # fmt: skip
-def test_a_bad_file_is_refused_as_a_whole_and_told(made: Any, hdf5: Maker, kind: str, reason: str | None) -> None:
+def test_a_bad_file_is_refused_as_a_whole_and_told(
+    made: Any, hdf5: Maker, kind: str, reason: str | None, lost: int | None
+) -> None:
     root = labels(hdf5("images.h5"), "1000,1")
     bad_file(kind, root)
     (root / "bad.h5").rename(root / "late.h5")  # behind images.h5, which says what the sizes are
     result = made.build(root)
     assert reasons(result.refused) == {"late.h5": reason or kind}
     assert any(note.startswith(f"late.h5 is left out as a whole ({reason or kind})") for note in result.notes)
+    told = re.findall(r"(\d+) galaxies are lost with it", result.refused[0].detail)
+    assert told == ([] if lost is None else [str(lost)])
     assert result.table.num_rows == 12
 
 
@@ -222,6 +234,16 @@ def test_another_number_of_bands_has_names(hdf5: Maker) -> None:
         file["images"].attrs["bands"] = ["DES-g", "r", "i", "z"]
     with ImageFile(root / "images.h5") as read:
         assert read.bands == ("g", "r", "i", "z")
+
+
+def test_the_side_of_a_pixel_may_be_told(hdf5: Maker) -> None:
+    root = hdf5(rows=2)
+    with ImageStore(root) as images, FluxStore(images, ANY) as store:
+        assert [found.pixel_arcsec for _, found in store.read_many(["images.h5::0"])] == [None]
+    with h5py.File(root / "images.h5", "a") as file:
+        file["images"].attrs["pixel_arcsec"] = 0.262
+    with ImageStore(root) as images, FluxStore(images, ANY) as store:
+        assert [found.pixel_arcsec for _, found in store.read_many(["images.h5::0"])] == [0.262]
 
 
 def test_any_rows_in_the_order_of_the_file(hdf5: Maker, monkeypatch: pytest.MonkeyPatch) -> None:

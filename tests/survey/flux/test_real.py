@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
 
 from mergerscope.params import ShardParams
 from mergerscope.shards.manifest import Manifest
@@ -47,6 +50,19 @@ def test_every_file_alone(made: Any, real: Path) -> None:
         assert image.bands[0] in ("g", "r", "i", "z")
         assert image.ra_deg is not None
         assert np.isfinite(image.planes).mean() > 0.7
+        assert image.pixel_arcsec == pytest.approx(_true_side(path), rel=0.01)
+
+
+def _true_side(path: Path) -> float:
+    """Return the side of the middle pixel by the whole WCS, distortion and all."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        header = fits.getheader(path)
+        wcs = WCS(header, naxis=2)
+    x, y = (header["NAXIS1"] - 1) / 2, (header["NAXIS2"] - 1) / 2
+    ra, dec = np.radians(wcs.all_pix2world([x - 0.5, x + 0.5, x, x], [y, y, y - 0.5, y + 0.5], 0))
+    by_x, by_y = (np.array([(ra[i + 1] - ra[i]) * np.cos(dec[i]), dec[i + 1] - dec[i]]) for i in (0, 2))
+    return float(np.degrees(np.sqrt(abs(by_x[0] * by_y[1] - by_x[1] * by_y[0]))) * 3600)
 
 
 def test_decam_cutouts_with_tpv(made: Any, real: Path, tmp_path: Path) -> None:
@@ -58,6 +74,9 @@ def test_decam_cutouts_with_tpv(made: Any, real: Path, tmp_path: Path) -> None:
     assert (manifest.total, manifest.bands, manifest.unit) == (4, ("g", "r"), "count")
     assert [(one.id, one.reason) for one in manifest.refused] == [("731", "missing-band")]
     assert catalog.known_merger.tolist() == [False, False, True, False, False]
+    assert manifest.sampling is not None
+    assert manifest.sampling.uniform
+    assert manifest.sampling.pixel_arcsec == pytest.approx(0.2625 * 256 * 0.5 / 64, rel=0.01)
     for row, ra_deg, dec_deg in zip(rows, catalog.ra_deg, catalog.dec_deg, strict=True):
         # of the middle of the image, against the position of the catalogue
         assert float(row["ra"]) == pytest.approx(ra_deg, abs=1 / 3600)
@@ -77,6 +96,8 @@ def test_one_supernova_host_by_three_surveys(made: Any, real: Path, tmp_path: Pa
     assert [(one.id, one.reason) for one in manifest.refused] == [("PS1", "unit")]
     _, _, manifest = read(made, tmp_path / "two", folder, labels, zero_point=25.0)
     assert manifest.total == 3
+    assert manifest.sampling is not None
+    assert not manifest.sampling.uniform  # 0.25, 0.263 and 0.396 arcsec
 
 
 def test_a_field_in_three_bands_with_a_copied_header(made: Any, real: Path, tmp_path: Path) -> None:

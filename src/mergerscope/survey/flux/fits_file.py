@@ -1,9 +1,9 @@
 """The bytes of FITS files to the flux of one galaxy.
 
 What counts as a band: every image of two axes, and every plane of one of three, in any extension, compressed by tiles
-(``.fz``) or not. Left out are tables, images of one axis, and extensions whose ``EXTNAME`` says that they hold
-weights, errors, masks or a PSF. Bits are as they come: big-endian, integers with ``BSCALE`` and ``BZERO``, 64-bit
-floats; ``BLANK``, NaN and infinity all become NaN, which means "not observed".
+(``.fz``) or not. Left out are tables, images of one axis, and extensions that say that they hold weights, errors, masks
+or a PSF. Bits are as they come: big-endian, integers with ``BSCALE`` and ``BZERO``, 64-bit floats; ``BLANK``, NaN,
+infinity, and what weights or a mask say was not observed (see `masks`), all become NaN, which means just that.
 
 A band is named by the header (`bands.header_band`); where a file holds one band and its name says which, the name
 decides, for headers are often copied from another band's file. A file comes from anybody, so sizes are checked before
@@ -16,7 +16,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import prod
 from typing import Any
@@ -26,6 +26,8 @@ import numpy as np
 from mergerscope.survey.fields import MOST_REDDENING
 from mergerscope.survey.flux.bands import band_of_file, band_order, header_band, plane_names
 from mergerscope.survey.flux.image import COUNT, MAX_PIXELS, NANOMAGGY, FluxImage, FluxSpec, Planes
+from mergerscope.survey.flux.masks import Veil, kind_of, veil_of, veils_over
+from mergerscope.survey.flux.pixel import pixel_arcsec_of
 from mergerscope.survey.flux.position import centre_of
 from mergerscope.survey.flux.units import nanomaggies_per_unit
 from mergerscope.survey.flux.unpack import unpack
@@ -34,12 +36,6 @@ from mergerscope.survey.records import ImageRefusedError
 __all__ = ["read_fits"]
 
 SIMPLE = b"SIMPLE  ="
-AUXILIARY = frozenset({
-    "WGT", "WEIGHT", "WEIGHTS", "WHT", "WT", "IVAR", "INVVAR", "VAR", "VARIANCE", "ERR", "ERROR", "ERRORS", "SIGMA",
-    "RMS", "STDEV", "MASK", "DQ", "FLAG", "FLAGS", "PSF", "EXP", "NEXP", "NIMAGE", "EXPTIME", "BKG", "SKY", "MODEL",
-    "DEPTH",
-})  # fmt: skip
-"""Words of an ``EXTNAME`` that holds something else than flux."""
 MAX_BANDS = 64
 """Of a galaxy: more are a spectrum a pixel, or an attempt to keep us busy."""
 DAMAGED = re.compile(r"truncat|corrupt|validating header|Header missing END", re.IGNORECASE)
@@ -58,13 +54,16 @@ class _Plane:
 class _Found:
     """What the files of a galaxy hold together."""
 
-    planes: list[_Plane]
+    planes: list[_Plane] = field(default_factory=list)
     count: int = 0
     """Of planes."""
     pixels: int = 0
     """Of all planes."""
+    masked: int = 0
+    """Pixels of weights and masks."""
     position: tuple[float, float] | None = None
     ebv: float | None = None
+    pixel_arcsec: float | None = None
 
 
 def read_fits(files: Sequence[tuple[str, bytes]], spec: FluxSpec, *, want_position: bool = False) -> FluxImage:
@@ -80,7 +79,7 @@ def read_fits(files: Sequence[tuple[str, bytes]], spec: FluxSpec, *, want_positi
             ``no-image-data``, ``mixed-sizes``, ``duplicate-band``, ``mixed-units`` or ``missing-band`` where none of
             the bands is there.
     """
-    found = _Found([])
+    found = _Found()
     for name, data in files:
         _read_one(name, data, spec, found, want_position)
     planes = _named(found.planes, spec.bands)
@@ -113,8 +112,9 @@ def _image(planes: list[_Plane], found: _Found, spec: FluxSpec) -> FluxImage:
     pixels = np.stack([_scaled(plane) for plane in planes])
     ra_deg, dec_deg = found.position or (None, None)
     return FluxImage(
-        tuple(plane.band or "" for plane in planes), pixels, NANOMAGGY if known else COUNT, ra_deg, dec_deg, found.ebv
-    )
+        tuple(plane.band or "" for plane in planes), pixels, NANOMAGGY if known else COUNT, ra_deg, dec_deg, found.ebv,
+        found.pixel_arcsec,
+    )  # fmt: skip
 
 
 def _scaled(plane: _Plane) -> Planes:
@@ -150,11 +150,16 @@ def _read_one(name: str, data: bytes, spec: FluxSpec, found: _Found, want_positi
                 if problem:
                     raise ImageRefusedError("truncated", f"{name}, {len(data)} bytes: {problem}")
                 planes = list(_planes(name, hdus, len(data), spec, found, want_position))
+                veils = list(_veils(name, hdus, len(data), spec, found)) if planes else []
     except ImageRefusedError:
         raise
     # astropy has no class of its own for damage: a bad file ends in any of a dozen kinds of errors.
     except Exception as error:
         raise ImageRefusedError("corrupt-image", f"{name}: {type(error).__name__}: {error}") from None
+    for number, hides in veils_over([plane.band for plane in planes], veils):
+        plane = planes[number]
+        if hides.shape == plane.pixels.shape and hides.any():
+            plane.pixels = np.where(hides, np.float32(np.nan), plane.pixels)
     _, band = band_of_file(name)
     if len(planes) == 1 and band is not None:
         planes[0].band = band
@@ -165,24 +170,19 @@ def _planes(
     name: str, hdus: Any, length: int, spec: FluxSpec, found: _Found, want_position: bool
 ) -> Iterator[_Plane]:
     primary = hdus[0].header
-    for hdu in hdus:
-        shape = tuple(hdu.shape) if hdu.is_image else ()
-        while len(shape) > 2 and shape[0] == 1:
-            shape = shape[1:]
-        if len(shape) not in (2, 3) or not prod(shape) or _auxiliary(hdu.name):
+    for hdu, shape in _images(hdus):
+        if kind_of(hdu.header) != "flux":
             continue
         found.count += prod(shape[:-2])
         if found.count > MAX_BANDS:
             raise ImageRefusedError("too-large", f"{name} claims {found.count} bands; at most {MAX_BANDS} are read")
         found.pixels += prod(shape)
-        if found.pixels > MAX_PIXELS:
-            raise ImageRefusedError("too-large", f"{name} claims {found.pixels} pixels; at most {MAX_PIXELS} are read")
-        place = hdu.fileinfo()
-        if place is not None and place["datLoc"] + hdu.size > length:
-            raise ImageRefusedError("truncated", f"{name}: {length} bytes where {place['datLoc'] + hdu.size} are due")
+        _check_room(name, hdu, found.pixels, length)
         header = hdu.header
         if want_position and found.position is None:
             found.position = centre_of(header, *shape[-2:])
+        if found.pixel_arcsec is None:
+            found.pixel_arcsec = pixel_arcsec_of(header)
         if found.ebv is None:
             found.ebv = _reddening(header.get("EBV", primary.get("EBV")))
         bands = [header_band(header)] if len(shape) == 2 else plane_names(header, shape[0])
@@ -197,13 +197,42 @@ def _planes(
             yield _Plane(band, plane, factor)
 
 
+def _veils(name: str, hdus: Any, length: int, spec: FluxSpec, found: _Found) -> Iterator[Veil]:
+    for hdu, shape in _images(hdus):
+        kind, header = kind_of(hdu.header), hdu.header
+        if kind not in ("weights", "bits"):
+            continue
+        found.masked += prod(shape)
+        _check_room(name, hdu, found.masked, length)
+        hides = veil_of(kind, header, partial(getattr, hdu, "data"), spec.mask_bits)
+        if hides is not None:
+            bands = [header_band(header)] if len(shape) == 2 else plane_names(header, shape[0])
+            for band, plane in zip(bands, hides.reshape(-1, *shape[-2:])[:, ::-1], strict=True):
+                yield Veil(kind, band, plane)
+
+
+def _images(hdus: Any) -> Iterator[tuple[Any, tuple[int, ...]]]:
+    """Yield the extensions of two or three axes with their shape."""
+    for hdu in hdus:
+        shape = tuple(hdu.shape) if hdu.is_image else ()
+        while len(shape) > 2 and shape[0] == 1:
+            shape = shape[1:]
+        if len(shape) in (2, 3) and prod(shape):
+            yield hdu, shape
+
+
+def _check_room(name: str, hdu: Any, pixels: int, length: int) -> None:
+    if pixels > MAX_PIXELS:
+        raise ImageRefusedError("too-large", f"{name} claims {pixels} pixels; at most {MAX_PIXELS} are read")
+    # what is packed takes less room than its pixels; that it is cut short astropy says itself
+    place = None if hasattr(hdu, "compression_type") else hdu.fileinfo()
+    if place is not None and place["datLoc"] + hdu.size > length:
+        raise ImageRefusedError("truncated", f"{name}: {length} bytes where {place['datLoc'] + hdu.size} are due")
+
+
 def _value(header: Any, primary: Any, key: str) -> Any:
     """Return what the image's own header says, else that of the file."""
     return header.get(key, primary.get(key))
-
-
-def _auxiliary(name: str) -> bool:
-    return not AUXILIARY.isdisjoint(re.split(r"[^A-Z]+", name.upper()))
 
 
 def _reddening(value: Any) -> float | None:

@@ -2,9 +2,9 @@
 
 A file holds ``images`` (n, 3, side, side) of floats, the g, r and z bands in nanomaggies a pixel, and beside it columns
 of n numbers: ``inds`` (whole numbers that name the galaxies), ``ra``, ``dec``, ``ebv``; others are not read. Another
-number of bands is named by an attribute ``bands`` of ``images``. The rows of an image go up, as in the FITS files that
-they come from, and are turned over here. Files hold up to a million galaxies and 277 GB, so rows of the file are read
-in their order on disk, a stretch at a time, never a file.
+number of bands is named by an attribute ``bands`` of ``images``, the side of a pixel on the sky by ``pixel_arcsec``.
+The rows of an image go up, as in the FITS files that they come from, and are turned over here. Files hold up to a
+million galaxies and 277 GB, so rows of the file are read in their order on disk, a stretch at a time, never a file.
 
 A file comes from anybody: what it links to outside of itself, HDF5's external links, external storage and virtual
 datasets, is not followed.
@@ -25,6 +25,7 @@ import numpy.typing as npt
 from mergerscope.errors import MissingExtraError
 from mergerscope.survey.flux.bands import known_band
 from mergerscope.survey.flux.image import MAX_PIXELS, Planes
+from mergerscope.survey.flux.pixel import LARGEST
 from mergerscope.survey.records import ImageRefusedError
 
 __all__ = ["HDF5_ROW", "ImageFile", "hdf5_files"]
@@ -74,6 +75,7 @@ class ImageFile:
             self._images = self._dataset("images")
             self._check()
             self.bands = self._bands()
+            self.pixel_arcsec = self._pixel_arcsec()
         except BaseException:
             self._file.close()
             raise
@@ -202,6 +204,18 @@ class ImageFile:
         if len(bands) != count or len(set(bands)) != count:
             raise ImageRefusedError("wrong-shape", f"{self.name}: `bands` names {', '.join(texts)} for {count} bands")
         return bands
+
+
+    def _pixel_arcsec(self) -> float | None:
+        told = self._images.attrs.get("pixel_arcsec")
+        if told is None:
+            return None
+        side = float(told) if isinstance(told, (int, float, np.number)) else np.nan
+        if not 0 < side < LARGEST:
+            raise ImageRefusedError(
+                "wrong-shape", f"{self.name}: `pixel_arcsec` of images is {told!r} and no side of a pixel on the sky"
+            )
+        return side
 
 
 def _brief(error: BaseException) -> str:

@@ -30,6 +30,8 @@ class FluxSpec:
     """``nanomaggy`` or ``count``; empty where any will do."""
     zero_point: float | None
     """AB magnitude of one count where the file does not say."""
+    mask_bits: int = 0
+    """Of a mask in the file, those that mean that a pixel holds nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +48,8 @@ class FluxImage:
     dec_deg: float | None = None
     ebv: float | None = None
     """Galactic reddening E(B-V), mag, where the file tells."""
+    pixel_arcsec: float | None = None
+    """Side of a pixel on the sky, where the file tells."""
 
     def digest(self) -> str:
         """Return 32 hex digits that are equal for equal flux in equal bands."""
@@ -71,4 +75,4 @@ def settle(found: Iterable[tuple[tuple[str, ...], str]], spec: FluxSpec) -> Flux
     chosen = spec.bands or max(bands, key=lambda names: (bands[names], len(names), names))
     # of equally many, nanomaggies: counts say nothing of how bright a galaxy is
     unit = max(units, key=lambda name: (units[name], name == NANOMAGGY))
-    return FluxSpec(chosen, unit, spec.zero_point)
+    return FluxSpec(chosen, unit, spec.zero_point, spec.mask_bits)

@@ -71,10 +71,28 @@ def _usable(root: Path, names: list[str]) -> tuple[list[str], list[Refusal]]:
                         f"{first[0]} has {first[1]} of {', '.join(first[2])}",
                     )  # fmt: skip
         except ImageRefusedError as problem:
-            refused.append(Refusal(Path(name).stem, name, "catalog", problem.reason, problem.detail))
+            lost = None if problem.reason == "zip-bomb" else _rows_of(root / name)
+            more = "" if lost is None else f"; {lost} galaxies are lost with it"
+            refused.append(Refusal(Path(name).stem, name, "catalog", problem.reason, problem.detail + more))
         else:
             usable.append(name)
     return usable, refused
+
+
+def _rows_of(path: Path) -> int | None:
+    """Return how many galaxies a file that cannot be used seems to hold, by its images or else its columns."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            for name, axes in (("images", 4), ("inds", 1), ("ra", 1), ("dec", 1)):
+                # what lies outside of the file is not looked at
+                data = file.get(name) if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+                if isinstance(data, h5py.Dataset) and len(data.shape or ()) == axes:
+                    return int(data.shape[0])
+    except (OSError, RuntimeError):
+        return None
+    return None
 
 
 def _unique_inds(root: Path, names: list[str]) -> bool:

@@ -73,7 +73,9 @@ class FluxStore:
             return
         bands = tuple(file.bands[channel] for channel in keep)
         for row, found in file.read(list(positions)):
-            image = found if isinstance(found, ImageRefusedError) else FluxImage(bands, _picked(found, keep), NANOMAGGY)
+            image = found if isinstance(found, ImageRefusedError) else FluxImage(
+                bands, _picked(found, keep), NANOMAGGY, pixel_arcsec=file.pixel_arcsec
+            )  # fmt: skip
             yield from ((position, image) for position in positions[row])
 
     def _open(self, name: str) -> ImageFile:
