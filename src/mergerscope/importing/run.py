@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergerscope.errors import ContractError
+from mergerscope.files import put_folder, write_text
 from mergerscope.importing.batches import batches
 from mergerscope.importing.check import Checked, Rows, check
 from mergerscope.importing.columns import Columns, find_columns
@@ -21,7 +21,6 @@ from mergerscope.importing.request import Request
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import console, progress
-from mergerscope.search.write import write_text
 from mergerscope.search.write_store import StoreWriter
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import shard_ids
@@ -103,7 +102,7 @@ def _write(
     })  # fmt: skip
     write_text(store / "missing.csv", "".join(f"{name}\n" for name in ["id", *missing.tolist()]))
     write_text(store / "refused.csv", refusals_csv(checked.refused))
-    _put_in_place(store, paths.imported)
+    put_folder(store, paths.imported)
     shutil.rmtree(work)
     return short
 
@@ -122,13 +121,6 @@ def _gather(file: int, start: int, count: int, dim: int) -> Array:
     # Behind the last row that was written the file may have ended.
     content = os.pread(file, count * row, start * row).ljust(count * row, b"\0")
     return np.frombuffer(content, np.float16).reshape(count, dim)
-
-
-def _put_in_place(store: Path, target: Path) -> None:
-    old = store.with_name("old")
-    if target.exists():
-        target.replace(old)
-    store.replace(target)
 
 
 def _tell(paths: Paths, checked: Checked, rows: Rows, request: Request, digest: str) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.files import replacing, write_text
 from mergerscope.paths import Paths
 from mergerscope.publish.arrow_files import write_csv
 from mergerscope.publish.columns import Column, candidate_columns
@@ -18,7 +19,7 @@ from mergerscope.publish.crossmatch import match_list
 from mergerscope.publish.match_tables import MATCHED, UNMATCHED, Ranked, figures, matched_table, unmatched_table
 from mergerscope.publish.positions import OutsideList
 from mergerscope.publish.votable import votable_text
-from mergerscope.search.write import write_json, write_text
+from mergerscope.search.write import write_json
 from mergerscope.survey.catalog_file import Catalog, read_catalog
 
 __all__ = ["run"]
@@ -106,10 +107,8 @@ def _width(catalog: Catalog) -> int:
 
 
 def _write(folder: Path, name: str, table: pa.Table, columns: Sequence[Column]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{name}.csv.new"
-    write_csv(table, fresh)
-    fresh.replace(folder / f"{name}.csv")
+    with replacing(folder / f"{name}.csv") as fresh:
+        write_csv(table, fresh)
     write_text(folder / f"{name}.vot", votable_text(table, columns, name))
 
 
