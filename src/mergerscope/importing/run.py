@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mergerscope.counts import plural
 from mergerscope.errors import ContractError
 from mergerscope.files import put_folder, write_text
 from mergerscope.importing.batches import batches
@@ -128,13 +129,14 @@ def _tell(paths: Paths, checked: Checked, rows: Rows, request: Request, digest: 
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     good, missing = int(checked.good.sum()), rows.ids[~checked.good]
-    say(f"import: {good:,} galaxies have a vector of {checked.dim} numbers by {request.name}")
+    have, numbers = plural(good, "galaxy has", "galaxies have"), plural(checked.dim, "number")
+    say(f"import: {have} a vector of {numbers} by {request.name}")
     if checked.left_out:
-        say(f"import: {checked.left_out:,} rows are of galaxies that the survey has not")
+        say(f"import: {plural(checked.left_out, 'row is', 'rows are')} of galaxies that the survey has not")
     if checked.refused:
-        say(f"import: {len(checked.refused):,} rows cannot be used, see {paths.imported / 'refused.csv'}")
+        say(f"import: {plural(len(checked.refused), 'row')} cannot be used, see {paths.imported / 'refused.csv'}")
     if len(missing):
-        say(f"import: {len(missing):,} galaxies of the survey, the first {missing[0]}, have none and will be neither "
-            f"ranked nor found: see {paths.imported / 'missing.csv'}")
+        say(f"import: {plural(len(missing), 'galaxy', 'galaxies')} of the survey without a vector, the first "
+            f"{missing[0]}, will be neither ranked nor found: see {paths.imported / 'missing.csv'}")
     say(f"Now set, in the block embed of params.yaml, `source: imported` and `imported: {digest!r}`, "
         "and run `dvc repro`.")

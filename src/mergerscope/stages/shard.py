@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mergerscope.counts import plural
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import console
@@ -30,9 +31,8 @@ def run(paths: Paths, params: Params) -> None:
         binning=params.flux.bin,
     )
     side = manifest.image_shape[-1]
-    console.print(
-        f"shard: {manifest.total} galaxies of {side} x {side} pixels in {len(manifest.shards)} shards", highlight=False
-    )
+    galaxies, shards = plural(manifest.total, "galaxy", "galaxies"), plural(len(manifest.shards), "shard")
+    console.print(f"shard: {galaxies} of {side} x {side} pixels in {shards}", highlight=False)
     if manifest.refused:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in manifest.reasons.items())
         console.print(f"shard: {len(manifest.refused)} refused ({reasons}); see {paths.manifest}", highlight=False)
