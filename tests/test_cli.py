@@ -202,6 +202,20 @@ def test_params_explains_one_block_and_corrects_its_name(project):
     assert "did you mean `views`?" in wrong.stderr
 
 
+def test_params_shows_what_stands_in_the_file_and_breaks_no_name(project):
+    shown = run("params", "flux", cwd=project, env=os.environ | {"COLUMNS": "80"}).stdout
+    assert all(name in shown.split() for name in ("missing_bands", "zero_point", "null"))
+    (project / "params.yaml").write_text("shard: {size: 96}\n", encoding="utf-8")
+    wide = os.environ | {"COLUMNS": "120"}
+    assert "(default 64)" in " ".join(run("params", "shard.size", cwd=project, env=wide).stdout.split())
+
+
+def test_help_tells_each_verb_in_a_whole_sentence(project):
+    listed = run("--help", cwd=project).stdout.split("Commands:")[1]
+    assert "..." not in listed
+    assert "with a role for every galaxy and a list of what was refused." in " ".join(listed.split())
+
+
 @pytest.mark.parametrize(("part", "there", "gone"), [
     ("views.strength", "Scales every", "crop"), ("objective.pairs", "pairs.weight", "temperature"),
 ])  # fmt: skip

@@ -147,6 +147,7 @@ def test_every_setting_is_explained_with_its_default_and_range():
         assert setting.meaning.endswith("."), setting.path
         assert setting.value == setting.default != "", setting.path
         assert setting.allowed, setting.path
+        assert "None" not in setting.value, setting.path
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,8 @@ def test_every_setting_is_explained_with_its_default_and_range():
         ("encoder.depth", "18 | 34 | 50"),
         ("objective.pairs.separation", "[low, high], 0 < low <= high"),
         ("train.seed", "int >= 0, < 1e+09"),
+        ("flux.zero_point", "float or null"),
+        ("sweep.multi_objective", "true | false"),
     ],
 )
 def test_ranges_are_told_in_full(path, allowed):

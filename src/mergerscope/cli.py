@@ -31,6 +31,9 @@ __all__ = ["STAGES", "cli", "main"]
 STAGES = ("catalog", "shard", "train", "register", "embed", "evaluate", "rank", "report")
 """The verbs that are nodes of the graph, in its order; each is a file in ``stages/``."""
 
+SENTENCE = 500
+"""Characters, more than any verb's first sentence has."""
+
 INTERRUPTED = 130
 """What a shell expects of a program ended by Ctrl-C."""
 
@@ -44,6 +47,12 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
         return _stage_command(cmd_name) if own is None and cmd_name in STAGES else own
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Give each verb its whole first sentence, in as many lines as it takes."""
+        verbs = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.get_short_help_str(SENTENCE)) for name, verb in verbs if verb is not None])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -160,9 +169,10 @@ def completeness(place: tuple[Paths, Path], mergers: int, seed: int, sky_electro
 @click.argument("part", required=False)
 @click.pass_obj
 def params(place: tuple[Paths, Path], part: str | None) -> None:
-    """Explain every setting: its value, default, range and meaning; or those of one PART.
+    """Explain every setting: its value, range and meaning; or those of one PART.
 
-    PART is a block, such as views, or one setting, such as views.strength.
+    PART is a block, such as views, or one setting, such as views.strength. A value that is not the default is shown
+    with it.
     """
     from mergerscope.explain import explain
 

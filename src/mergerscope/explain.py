@@ -9,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +19,7 @@ from mergerscope.params import Params, load_params
 
 __all__ = ["Setting", "explain", "settings"]
 
+KINDS = {"bool": "true | false", "str": "text"}
 BOUNDS = {"gt": "> ", "ge": ">= ", "lt": "< ", "le": "<= "}
 
 
@@ -55,15 +57,19 @@ def explain(params_file: Path, part: str | None) -> None:
         every = asked
     console = Console()
     for name in dict.fromkeys(setting.block for setting in every):
-        table = Table(title=name, title_justify="left", title_style="bold", header_style="dim", expand=True)
-        for heading, ratio in (("setting", 3), ("value", 2), ("default", 2), ("allowed", 3), ("meaning", 7)):
+        table = Table(
+            title=name, title_justify="left", title_style="bold", header_style="dim", expand=True, box=SIMPLE_HEAD
+        )
+        table.add_column("setting", no_wrap=True)
+        for heading, ratio in (("value", 2), ("allowed", 3), ("meaning", 7)):
             table.add_column(heading, ratio=ratio, overflow="fold")
         for setting in every:
             if setting.block == name:
-                changed = "bold yellow" if setting.value != setting.default else ""
-                row = (setting.value, setting.default, setting.allowed, setting.meaning)
+                changed = setting.value != setting.default
+                value = f"{setting.value} (default {setting.default})" if changed else setting.value
+                row = (setting.path.removeprefix(f"{name}."), value, setting.allowed, setting.meaning)
                 # Text, or rich would read [0.5, 1.1] as markup
-                table.add_row(*map(Text, (setting.path.removeprefix(f"{name}."), *row)), style=changed)
+                table.add_row(*map(Text, row), style="bold yellow" if changed else "")
         console.print(table)
 
 
@@ -99,6 +105,8 @@ def _leaves(block: BaseModel, default: BaseModel, prefix: str) -> list[Setting]:
 def _shown(value: object) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{name}: {_shown(entry)}" for name, entry in value.items())
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     if value == "":
         return '""'
     return f"[{', '.join(map(_shown, value))}]" if isinstance(value, tuple) else str(value)
@@ -114,10 +122,11 @@ def _allowed(field: FieldInfo) -> str:
         if Ellipsis in get_args(kind):
             return "a list of names" if str in get_args(kind) else "a list of numbers above 0"
         return "[low, high], 0 < low <= high"
-    if get_origin(kind) in (Union, UnionType):
-        kind = next(part for part in get_args(kind) if part is not type(None))
+    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    kind = next(part for part in parts if part is not type(None))
     limits = [f"{BOUNDS[name]}{limit:g}" for rule in field.metadata for name, limit in _limits(rule)]
-    return f"{kind.__name__} {', '.join(limits)}".strip()
+    name = KINDS.get(kind.__name__, kind.__name__)
+    return f"{name} {', '.join(limits)}".strip() + " or null" * (type(None) in parts)
 
 
 def _limits(rule: object) -> list[tuple[str, float]]:

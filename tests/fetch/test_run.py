@@ -56,7 +56,7 @@ def test_the_table_is_carried_over(service, asked, pace, tmp_path):
 def test_bad_rows_are_refused_one_by_one(service, asked, pace, tmp_path):
     table = write(
         tmp_path / "t.csv", "id,ra,dec", "good,10,20", "far,400,0", "low,1,-91", "twice,1,1", "twice,1,2", "a/b,1,1",
-        "a.b,1,1", "blank,,1", "text,12h30m,1", "short,1", ",1,1",
+        "a.b,1,1", "blank,,1", "text,north,1", "short,1", ",1,1",
     )  # fmt: skip
     done = fetch(table, tmp_path / "out", asked, pace, 2)
     assert (done.new, len(service.requests)) == (1, 1)

@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.table import MaskedColumn, Table
 
-from mergerscope.errors import SurveyError
+from mergerscope.errors import TableError
 from mergerscope.fetch.targets import Bad, Target, Targets
 
 COLUMNS = {"id": ["a", "b", "c"], "ra": [150.1163213, 400.0, 10.0], "dec": [2.2, 1.0, -3.25], "votes": [3, 4, 5]}
@@ -46,26 +47,41 @@ def test_masked_cells_are_blank_and_bytes_are_text(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "content", "said"), [
-    ("t.csv", "id,ra\na,1\n", "no column 'dec_deg' or 'dec'; it has: id, ra"),
+    ("t.csv", "id,ra\na,1\n", "no column of declination; it has: id, ra"),
     ("t.csv", "", "is empty"),
-    ("t.txt", "id ra dec", "a table ends in one of"),
-    ("t.vot", "<VOTABLE", "cannot be read as a votable table"),
-    ("t.fits", "SIMPLE  = no", "cannot be read as a fits table"),
+    ("t.txt", "id ra dec", "no column 'id'; it has: id ra dec"),
+    ("t.vot", "<VOTABLE", "begins like a VOTable and cannot be read"),
+    ("t.fits", "SIMPLE  = no", "begins like a FITS table and cannot be read"),
     ("t.csv", "id,ID,ra,dec\na,b,1,2\n", "told apart by case"),
 ])  # fmt: skip
 def test_a_table_that_cannot_be_used_is_refused(name, content, said, tmp_path):
     (tmp_path / name).write_text(content, encoding="utf-8")
-    with pytest.raises(SurveyError, match=said):
+    with pytest.raises(TableError, match=said):
         Targets(tmp_path / name)
 
 
 def test_a_table_that_is_not_there(tmp_path):
-    with pytest.raises(SurveyError, match="is no file"):
+    with pytest.raises(TableError, match="there is no file"):
         Targets(tmp_path / "t.csv")
 
 
-def test_other_units_than_degrees_are_refused(tmp_path):
-    table = Table({"id": ["a"], "ra": [10.0], "dec": [1.0]}, units={"ra": "rad"})
+def test_other_units_and_systems_become_icrs_degrees(tmp_path):
+    old = SkyCoord([10.0, 20.0], [1.0, 2.0], unit="deg", frame="fk4", equinox="B1950")
+    table = Table({"id": ["a", "b"], "RAB1950": old.ra.rad, "DEB1950": old.dec.deg}, units={"RAB1950": "rad"})
     table.write(tmp_path / "t.vot", format="votable")
-    with pytest.raises(SurveyError, match="column 'ra' is in rad"):
+    found = list(Targets(tmp_path / "t.vot").rows())
+    np.testing.assert_allclose([target.ra_deg for target in found], old.icrs.ra.deg)
+    np.testing.assert_allclose([target.dec_deg for target in found], old.icrs.dec.deg)
+    table["RAB1950"].unit = "kpc"
+    table.write(tmp_path / "t.vot", format="votable", overwrite=True)
+    with pytest.raises(TableError, match="'kpc' is no unit of angle"):
         Targets(tmp_path / "t.vot")
+
+
+def test_the_list_of_failures_is_in_icrs_whatever_the_table_was_in(tmp_path):
+    """A row whose id was bad has its position changed, one that has none keeps no half of it in the old system."""
+    (tmp_path / "t.csv").write_text("id,RAB1950,DEB1950\na.b,10,20\nc,10,\n")
+    bad, blank = Targets(tmp_path / "t.csv").rows()
+    place = SkyCoord(10, 20, unit="deg", frame="fk4", equinox="B1950").icrs
+    assert (float(bad.ra), float(bad.dec)) == pytest.approx((place.ra.deg, place.dec.deg))
+    assert (blank.ra, blank.dec, blank.reason) == ("", "", "no-position")

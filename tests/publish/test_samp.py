@@ -142,9 +142,9 @@ def test_a_program_that_fails_and_one_that_is_silent(ranked, receiver, monkeypat
 
 
 def test_what_is_no_table_to_send(ranked, project, tmp_path):
-    with pytest.raises(TableError, match="is csv; by SAMP go VOTable and FITS"):
+    with pytest.raises(TableError, match="is CSV; by SAMP go VOTable and FITS"):
         run(ranked, ranked.rank_results / "candidates.csv", None, point=False)
-    with pytest.raises(TableError, match="No such file"):
+    with pytest.raises(TableError, match="there is no file"):
         run(ranked, tmp_path / "none.vot", None, point=False)
     (ranked.rank_results / "top.vot").unlink()
     with pytest.raises(MissingInputError, match="mergerscope rank"):

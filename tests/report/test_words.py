@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mergerscope.counts import count, plural
 from mergerscope.report.style import COLOURS, spread
 from mergerscope.report.tables import p_value
-from mergerscope.report.words import count, decimal, interval, percent, plural
+from mergerscope.report.words import decimal, interval, percent
 
 MINUS, DASH, GAP = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NO-BREAK SPACE}"
 

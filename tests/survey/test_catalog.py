@@ -220,13 +220,30 @@ def test_the_summary_reads_as_text(maker, make_jpeg) -> None:
     images = {"a.jpg": make_jpeg(0), "b.jpg": make_jpeg(0), "c.jpg": b"", "d.jpg": make_jpeg(1)}
     lines = ["a,a.jpg,0.9,spiral", "b,b.jpg,,ring", "c,c.jpg,,", "e,e.jpg,,"]
     text = describe(summarise(build(maker.table(lines, images, header="id,filename,p_merger,kind"))))
-    assert text == [
-        "3 galaxies (table): 1 known mergers of 1 judged; 2 references, 0 hidden, 1 pool",
+    assert text[:-1] == [
+        "3 galaxies (table): 1 known merger of 1 judged; 2 references, 0 hidden, 1 pool",
         "2 refused (1 x no-image, 1 x no-row)",
-        "1 images cannot be decoded and will be refused by the shard stage",
-        "2 galaxies share their image with another, in 1 groups",
+        "1 image cannot be decoded and will be refused by the shard stage",
+        "2 galaxies share their image with another, in 1 group",
         "column 'kind' is left out: 'spiral' in catalog.csv:2 is no fraction in 0...1",
     ]
+    assert text[-1].startswith("warning: no known merger is hidden, so nothing can be judged")
+
+
+@pytest.mark.parametrize(("mergers", "fraction", "warnings"), [
+    (1, 0.5, ["no known merger is hidden", "with 1 reference training cannot be validated"]),
+    (9, 0.0, ["no known merger is hidden"]),
+    (9, 0.999, ["with 1 reference training cannot be validated"]),
+    (9, 0.5, []),
+])  # fmt: skip
+def test_too_few_known_mergers_are_told_with_what_to_do(maker, make_jpeg, mergers, fraction, warnings) -> None:
+    images = {f"{i}.jpg": make_jpeg(i) for i in range(10)}
+    lines = [f"{i},{i}.jpg,{0.9 if i < mergers else 0.1}" for i in range(10)]
+    result = build(maker.table(lines, images), hidden=fraction)
+    told = [line for line in describe(summarise(result)) if line.startswith("warning: ")]
+    assert [line.removeprefix("warning: ").startswith(warning) for line, warning in zip(told, warnings, strict=True)] \
+        == [True] * len(warnings)
+    assert all("target.threshold" in line and "split.hidden_fraction" in line for line in told)
 
 
 def test_what_was_taken_for_votes_and_what_was_not_is_said_once(maker, make_jpeg) -> None:
@@ -236,7 +253,7 @@ def test_what_was_taken_for_votes_and_what_was_not_is_said_once(maker, make_jpeg
     result = build(maker.table(lines, images, header=header))
     assert not result.refused
     assert result.vote_columns == ("p_merger", "redshift", "flag")
-    assert describe(summarise(result))[1:] == [
+    assert describe(summarise(result))[1:-2] == [
         "taken for votes beside the target: 'redshift', 'flag'",
         "column 'name' is left out: 'Arp 220' in catalog.csv:2 is no fraction in 0...1",
         "column 'mag' is left out: '17.2' in catalog.csv:2 is no fraction in 0...1",
@@ -260,8 +277,8 @@ def test_a_placeholder_picture_and_a_wide_table_are_told_in_few_lines(maker, mak
     assert [len(group) for group in summary["duplicates"]["examples"]] == [20]
     text = describe(summary)
     assert "30 galaxies have one and the same image: if it stands for a missing one, take those rows out" in text
-    assert text[-1] == "4 more columns are left out, see results/catalog/summary.json"
-    assert len(text) == 9
+    assert text[-2] == "4 more columns are left out, see results/catalog/summary.json"
+    assert len(text) == 10
 
 
 ROW = st.tuples(

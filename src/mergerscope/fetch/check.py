@@ -13,13 +13,14 @@ from astropy.io import fits
 from mergerscope.fetch.request import Cutouts
 from mergerscope.fetch.trouble import FetchError
 from mergerscope.survey.decode import JPEG_MAGIC, decode_rgb
-from mergerscope.survey.fields import shown
 from mergerscope.survey.records import ImageRefusedError
 
 __all__ = ["check_cutout"]
 
 FITS_MAGIC = b"SIMPLE  ="
 FITS_BLOCK = 2880
+PAGE = 500
+"""Bytes of a page for people that are told: its title, mostly."""
 
 # astropy tells of damage by warnings too, and catching them is not safe in several threads at once.
 _one_at_a_time = threading.Lock()
@@ -86,4 +87,4 @@ def _check_pixels(pixels: np.ndarray[Any, Any], asked: Cutouts) -> None:
 
 
 def _beginning(data: bytes) -> str:
-    return shown(" ".join(data[:200].decode("latin-1").split()))
+    return ascii(" ".join(data[:PAGE].decode("latin-1").split()))

@@ -45,7 +45,8 @@ def fetch(
     asked = Cutouts(layer, bands, size, pixscale, file_format, server or SERVER)
     pace = Pace(rate, retries, timeout)
     done = importlib.import_module("mergerscope.fetch.run").fetch(catalog, out, asked, pace, workers)
-    click.echo(f"{done.new} fetched, {done.there} were there, {sum(done.failed.values())} failed: {out}")
+    there = f"{done.there} {'was' if done.there == 1 else 'were'} there"
+    click.echo(f"{done.new} fetched, {there}, {sum(done.failed.values())} failed: {out}")
     for reason, count in done.failed.items():
         click.echo(f"  {count} x {reason}")
     if done.failed:

@@ -12,7 +12,6 @@ from mergerscope.fetch.check import check_cutout
 from mergerscope.fetch.pace import Pace, RateLimit, parse_retry_after
 from mergerscope.fetch.request import Cutouts
 from mergerscope.fetch.trouble import NOT_TRIED, FetchError
-from mergerscope.survey.fields import shown
 
 __all__ = ["USER_AGENT", "Downloader"]
 
@@ -108,8 +107,8 @@ def _status_error(answer: requests.Response) -> FetchError:
 
 
 def _plain(error: Exception) -> str:
-    """Shorten the nested text of a network error; addresses of Python objects in it change by the run."""
+    """Return the cause within a network error, whole; addresses of Python objects around it change by the run."""
     inner: BaseException = error
     while inner.args and isinstance(inner.args[0], BaseException):
         inner = inner.args[0]
-    return f"{type(inner).__name__}: {shown(str(getattr(inner, 'reason', None) or inner))}"
+    return f"{type(inner).__name__}: {str(getattr(inner, 'reason', None) or inner)!a}"

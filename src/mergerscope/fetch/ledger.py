@@ -17,7 +17,7 @@ from mergerscope.errors import SurveyError
 from mergerscope.fetch.request import Cutouts
 from mergerscope.fetch.targets import Target
 from mergerscope.fetch.trouble import NOT_TRIED, FetchError
-from mergerscope.survey.files import write_text
+from mergerscope.files import NEW, replacing, write_text
 
 __all__ = ["Ledger", "alone_in"]
 
@@ -25,7 +25,6 @@ IMAGES = "images"
 MANIFEST = "manifest.csv"
 REQUEST = "fetch.json"
 LOCK = ".fetch.lock"
-NEW = ".new"
 COLUMNS = ["id", "ra_deg", "dec_deg", "bytes", "sha256"]
 
 
@@ -146,12 +145,10 @@ class Ledger:
         self._entries[identity] = entry
 
     def _write_manifest(self) -> None:
-        new = (self.out / MANIFEST).with_suffix(f".csv{NEW}")
-        with new.open("w", encoding="utf-8", newline="") as text:
+        with replacing(self.out / MANIFEST) as fresh, fresh.open("w", encoding="utf-8", newline="") as text:
             writer = csv.writer(text, lineterminator="\n")
             writer.writerow(COLUMNS)
             writer.writerows(_line(identity, self._entries[identity]) for identity in sorted(self._entries))
-        new.replace(self.out / MANIFEST)
 
     def _check_request(self) -> None:
         path = self.out / REQUEST

@@ -13,6 +13,7 @@ from pathlib import Path
 from mergerscope.fetch.ledger import Ledger
 from mergerscope.fetch.targets import ADDED, Bad, Targets
 from mergerscope.fetch.trouble import NOT_TRIED
+from mergerscope.files import replacing
 
 __all__ = ["CATALOG", "FAILED", "write_lists"]
 
@@ -73,14 +74,12 @@ def _write(
     """Write the rows of former runs that are to be kept, then those of this one; columns are joined."""
     former = _header(path)
     middle = dict.fromkeys([*(name for name in former if name not in (*first, *last)), *targets.more_columns])
-    new = path.with_name(path.name + ".new")
-    with new.open("w", encoding="utf-8", newline="") as text:
+    with replacing(path) as fresh, fresh.open("w", encoding="utf-8", newline="") as text:
         writer = csv.DictWriter(text, [*first, *middle, *last], restval="", lineterminator="\n")
         writer.writeheader()
         if former:
             writer.writerows(row for row in _rows(path) if keep(row))
         writer.writerows(rows)
-    new.replace(path)
 
 
 def _header(path: Path) -> list[str]:

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
-from mergerscope.errors import SurveyError
-from mergerscope.fetch.tables import AstropyTable, open_table
-from mergerscope.survey.fields import FieldError, check_id, parse_degrees
+from mergerscope.errors import TableError
+from mergerscope.survey.fields import FieldError, check_id
+from mergerscope.tables.places import Placed, Places, one_column, shown_columns
+from mergerscope.tables.table import open_table
 
 __all__ = ["ADDED", "Bad", "Target", "Targets"]
 
 ID = ("id",)
-RA = ("ra_deg", "ra")
-DEC = ("dec_deg", "dec")
-"""Names of the columns, in any case of letters; the first that is there is taken."""
+"""Name of the column, in any case of letters."""
 
 ADDED = ("reason", "detail")
 """What a list of failures has beside the columns of the table that it comes from."""
 
 MADE_ANEW = ("filename", *ADDED)
 """Columns that are ours: so a list of failures, or a fetched catalogue, may be given again."""
-
-DEGREES = ("deg", "degree", "degrees")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +48,25 @@ class Bad:
 
 
 class Targets:
-    """The rows of one table; only a few are in memory at a time, besides the ids."""
+    """The rows of one table; only the ids are in memory all at once, where the format allows."""
 
     def __init__(self, path: Path) -> None:
         """Open the table and look for its columns.
 
         Raises:
-            SurveyError: unreadable, or without an id or a position.
+            TableError: unreadable, or without an id or a position.
         """
         self._table = open_table(path)
         self._columns = self._table.columns
-        self._id, self._ra, self._dec = (self._find(names) for names in (ID, RA, DEC))
-        self._check_units()
+        name = one_column(self._table, ID)
+        if name is None:
+            raise TableError(f"{path} has no column 'id'; it has: {shown_columns(self._columns)}. Call the column with "
+                             "the names of the galaxies id.")  # fmt: skip
+        self._places = Places(self._table)
+        self._id, self._ra, self._dec = (
+            self._columns.index(column)
+            for column in (name, self._places.longitude.name, self._places.latitude.name)
+        )  # fmt: skip
         taken = {self._id, self._ra, self._dec}
         ours = {column for column in self._columns if column.lower() in MADE_ANEW}
         self._more = [i for i, column in enumerate(self._columns) if i not in taken and column not in ours]
@@ -69,50 +74,44 @@ class Targets:
         self.ids, self._repeated, self.count = self._count()
 
     def rows(self) -> Iterator[Target | Bad]:
-        """Yield the rows in file order. An id in several rows refuses all of them: which is right is not known."""
-        for row in self._table.rows():
+        """Yield the rows in file order. An id in several rows refuses all of them: which is right is not known.
+
+        Raises:
+            TableError: the table cannot be read to its end.
+        """
+        for placed in self._places.rows():
+            row = placed.row
             if len(row.cells) != len(self._columns):
-                text = f"{row.source}: {len(row.cells)} fields where the header has {len(self._columns)}"
-                yield Bad("", "", "", [""] * len(self._more), "field-count", text)
+                assert placed.problem is not None
+                blank = [""] * len(self._more)
+                yield Bad("", "", "", blank, placed.problem.reason, f"{row.source}: {placed.problem.detail}")
                 continue
-            identity, ra, dec = (row.cells[i] for i in (self._id, self._ra, self._dec))
-            more = [row.cells[i] for i in self._more]
+            identity, more = row.cells[self._id], [row.cells[i] for i in self._more]
             try:
                 check_id(identity)
                 if identity in self._repeated:
                     raise FieldError("duplicate-id", "stands in more than one row; none is fetched")
-                ra_deg = parse_degrees(ra, self._columns[self._ra], 0, 360)
-                dec_deg = parse_degrees(dec, self._columns[self._dec], -90, 90)
-                if ra_deg is None or dec_deg is None:
+                if placed.problem is not None:
+                    raise placed.problem
+                if isnan(placed.ra_deg):
                     raise FieldError("no-position", "right ascension or declination is blank")
             except FieldError as error:
-                yield Bad(identity, ra, dec, more, error.reason, f"{row.source}: {error.detail}")
+                yield Bad(identity, *self._as_given(placed), more, error.reason, f"{row.source}: {error.detail}")
             else:
-                yield Target(identity, ra_deg, dec_deg, more)
+                yield Target(identity, placed.ra_deg, placed.dec_deg, more)
 
-    def _find(self, names: tuple[str, ...]) -> int:
-        lower = [column.lower() for column in self._columns]
-        for name in names:
-            if lower.count(name) > 1:
-                raise SurveyError(f"{self._table.path} has several columns {name!r}, told apart by case alone. Rename.")
-            if name in lower:
-                return lower.index(name)
-        raise SurveyError(f"{self._table.path} has no column {' or '.join(map(repr, names))}; it has: "
-                          f"{', '.join(self._columns)}. Needed are id, ra and dec, in degrees.")  # fmt: skip
-
-    def _check_units(self) -> None:
-        if not isinstance(self._table, AstropyTable):
-            return
-        for column in (self._columns[self._ra], self._columns[self._dec]):
-            unit = self._table.unit(column)
-            if unit is not None and unit not in DEGREES:
-                raise SurveyError(f"{self._table.path}: column {column!r} is in {unit}; give decimal degrees.")
+    def _as_given(self, placed: Placed) -> tuple[str, str]:
+        """Return the position for the list of failures, whose columns are in ICRS degrees whatever the table has."""
+        if not isnan(placed.ra_deg):
+            return repr(placed.ra_deg), repr(placed.dec_deg)
+        cells = placed.row.cells
+        return (cells[self._ra], cells[self._dec]) if self._places.as_they_stand else ("", "")
 
     def _count(self) -> tuple[set[str], set[str], int]:
         seen: set[str] = set()
         repeated: set[str] = set()
         count = 0
-        for row in self._table.rows():
+        for row in self._table.rows([self._columns[self._id]]):
             count += 1
             if len(row.cells) == len(self._columns):
                 identity = row.cells[self._id]

@@ -6,14 +6,15 @@ import hashlib
 import os
 import re
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mergerscope.counts import plural
 from mergerscope.errors import ContractError
+from mergerscope.files import put_folder, write_text
 from mergerscope.importing.batches import batches
 from mergerscope.importing.check import Checked, Rows, check
 from mergerscope.importing.columns import Columns, find_columns
@@ -21,7 +22,6 @@ from mergerscope.importing.request import Request
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import console, progress
-from mergerscope.search.write import write_text
 from mergerscope.search.write_store import StoreWriter
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import shard_ids
@@ -103,7 +103,7 @@ def _write(
     })  # fmt: skip
     write_text(store / "missing.csv", "".join(f"{name}\n" for name in ["id", *missing.tolist()]))
     write_text(store / "refused.csv", refusals_csv(checked.refused))
-    _put_in_place(store, paths.imported)
+    put_folder(store, paths.imported)
     shutil.rmtree(work)
     return short
 
@@ -124,25 +124,19 @@ def _gather(file: int, start: int, count: int, dim: int) -> Array:
     return np.frombuffer(content, np.float16).reshape(count, dim)
 
 
-def _put_in_place(store: Path, target: Path) -> None:
-    old = store.with_name("old")
-    if target.exists():
-        target.replace(old)
-    store.replace(target)
-
-
 def _tell(paths: Paths, checked: Checked, rows: Rows, request: Request, digest: str) -> None:
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     good, missing = int(checked.good.sum()), rows.ids[~checked.good]
-    say(f"import: {good:,} galaxies have a vector of {checked.dim} numbers by {request.name}")
+    have, numbers = plural(good, "galaxy has", "galaxies have"), plural(checked.dim, "number")
+    say(f"import: {have} a vector of {numbers} by {request.name}")
     if checked.left_out:
-        say(f"import: {checked.left_out:,} rows are of galaxies that the survey has not")
+        say(f"import: {plural(checked.left_out, 'row is', 'rows are')} of galaxies that the survey has not")
     if checked.refused:
-        say(f"import: {len(checked.refused):,} rows cannot be used, see {paths.imported / 'refused.csv'}")
+        say(f"import: {plural(len(checked.refused), 'row')} cannot be used, see {paths.imported / 'refused.csv'}")
     if len(missing):
-        say(f"import: {len(missing):,} galaxies of the survey, the first {missing[0]}, have none and will be neither "
-            f"ranked nor found: see {paths.imported / 'missing.csv'}")
+        say(f"import: {plural(len(missing), 'galaxy', 'galaxies')} of the survey without a vector, the first "
+            f"{missing[0]}, will be neither ranked nor found: see {paths.imported / 'missing.csv'}")
     say(f"Now set, in the block embed of params.yaml, `source: imported` and `imported: {digest!r}`, "
         "and run `dvc repro`.")

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import torch
 
 from mergerscope.errors import ContractError
+from mergerscope.files import write_bytes
 from mergerscope.learn.embed import embed_images
 from mergerscope.learn.encoder import Encoder
 from mergerscope.params import EmbedParams
 from mergerscope.shards.manifest import ShardEntry
 from mergerscope.shards.reader import Shard, read_shard
 
-__all__ = ["ShardEmbedder", "write_new"]
+__all__ = ["ShardEmbedder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +90,14 @@ class ShardEmbedder:
                 "`train.learning_rate`."
             )
         stem = entry.name.removesuffix(".tar")
-        write_new(self.out / f"{stem}.npy", _npy(half))
+        write_bytes(self.out / f"{stem}.npy", _npy(half), shared=True)
         if embedded.pairs_logit is not None:
-            write_new(self.out / f"{stem}.pairs.npy", _npy(embedded.pairs_logit.astype(np.float32)))
+            write_bytes(self.out / f"{stem}.pairs.npy", _npy(embedded.pairs_logit.astype(np.float32)), shared=True)
         # The ids come last: a shard that has them is complete.
-        write_new(self._ids_file(entry), "".join(f"{name}\n" for name in shard.ids).encode())
+        write_bytes(self._ids_file(entry), "".join(f"{name}\n" for name in shard.ids).encode(), shared=True)
 
     def _ids_file(self, entry: ShardEntry) -> Path:
         return self.out / f"{entry.name.removesuffix('.tar')}.ids.txt"
-
-
-def write_new(path: Path, data: bytes) -> None:
-    """Write a file under another name, which no other process uses, and then give it its own."""
-    fresh = path.with_name(f"{path.name}.{uuid4().hex}.new")
-    fresh.write_bytes(data)
-    fresh.replace(path)
 
 
 def _npy(array: np.ndarray[Any, Any]) -> bytes:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.files import replacing, write_text
 from mergerscope.learn.resnet import ResNet, stage_channels
 from mergerscope.survey.stretch import FLUX_STRETCHES, FluxStretch
 
@@ -167,15 +168,11 @@ def build_encoder(config: EncoderConfig, seed: int) -> Encoder:
 
 def save_encoder(encoder: Encoder, weights: Path, config: Path) -> None:
     """Write the weights as safetensors and the configuration as JSON, each new-then-rename."""
-    weights.parent.mkdir(parents=True, exist_ok=True)
     # Gradients, devices and memory layout are no part of a model: equal weights give equal bytes.
     state = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
-    fresh = weights.with_name(weights.name + ".new")
-    save_file(state, fresh)
-    fresh.replace(weights)
-    fresh = config.with_name(config.name + ".new")
-    fresh.write_text(json.dumps(_fields(encoder.config), indent=2) + "\n", encoding="utf-8")
-    fresh.replace(config)
+    with replacing(weights) as fresh:
+        save_file(state, fresh)
+    write_text(config, json.dumps(_fields(encoder.config), indent=2) + "\n")
 
 
 def load_encoder(weights: Path, config: Path) -> Encoder:

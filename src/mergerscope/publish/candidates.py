@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mergerscope.publish.columns import NEAREST, Column, arrow_schema, candidate_columns
+from mergerscope.publish.columns import NEAREST, Column, arrow_schema, candidate_columns, nullable
 from mergerscope.publish.links import legacy_viewer, sdss
 from mergerscope.publish.sky import first_of_group
 from mergerscope.search.labels import Labels
@@ -99,12 +99,12 @@ class Candidates:
         return [
             pa.array(np.arange(start + 1, stop + 1)),
             pa.array(as_texts(self.store.names[ranked])),
-            _nullable(ra),
-            _nullable(dec),
+            nullable(ra),
+            nullable(dec),
             pa.array(self.scores[ranked]),
             *(self._names(near[:, place]) for place in range(NEAREST)),
-            *(_nullable(similarity[:, place]) for place in range(NEAREST)),
-            *(_nullable(column[rows]) for column in self.votes),
+            *(nullable(similarity[:, place]) for place in range(NEAREST)),
+            *(nullable(column[rows]) for column in self.votes),
             self._names(self.duplicate_of[start:stop]),
             legacy_viewer(ra, dec),
             sdss(ra, dec),
@@ -112,7 +112,3 @@ class Candidates:
 
     def _names(self, rows: Array) -> pa.Array:
         return pa.array(as_texts(self.store.names[rows]), mask=rows < 0)
-
-
-def _nullable(values: Array) -> pa.Array:
-    return pa.array(values, mask=~np.isfinite(values))

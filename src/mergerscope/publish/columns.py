@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from mergerscope.publish.links import LEGACY_WIDTH, SDSS_WIDTH
 
-__all__ = ["NEAREST", "Column", "arrow_schema", "candidate_columns"]
+__all__ = ["NEAREST", "Column", "arrow_schema", "candidate_columns", "nullable", "position"]
 
 NEAREST = 3
 """References named beside each candidate."""
@@ -99,6 +100,11 @@ def position(ra: str, dec: str, whose: str = "") -> list[Column]:
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
     """Return the columns as an Arrow schema, with unit, UCD, utype and description in the metadata of each field."""
     return pa.schema([pa.field(column.name, ARROW[column.kind], metadata=_metadata(column)) for column in columns])
+
+
+def nullable(values: np.ndarray[Any, Any]) -> pa.Array:
+    """Return numbers as Arrow's, null where they are not finite."""
+    return pa.array(values, mask=~np.isfinite(values))
 
 
 def _metadata(column: Column) -> dict[str, str]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mergerscope.files import replacing, write_text
 from mergerscope.publish.arrow_files import CsvWriter, ParquetWriter
 from mergerscope.publish.columns import Column, arrow_schema
 from mergerscope.publish.fits_table import FitsWriter
 from mergerscope.publish.region import region_text
 from mergerscope.publish.votable import VOTableWriter, votable_text
-from mergerscope.search.write import write_text
 
 __all__ = ["LIST", "TOP_REGION", "TOP_TABLE", "write_candidates"]
 
@@ -41,23 +42,22 @@ def write_candidates(
     Returns:
         The first ``top`` rows.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = [folder / f"{name}.new" for name in LIST]
     first: list[pa.Table] = []
-    with (
-        ParquetWriter(fresh[0], columns, TITLE, metadata) as parquet, CsvWriter(fresh[1], columns) as text,
-        FitsWriter(fresh[2], columns, rows, TITLE) as fits, VOTableWriter(fresh[3], columns, rows, TITLE) as votable,
-    ):  # fmt: skip
-        for chunk in chunks:
-            for writer in (parquet, text, fits, votable):
-                writer.add(chunk)
-            lacking = top - sum(table.num_rows for table in first)
-            if lacking > 0:
-                first.append(chunk.slice(0, lacking))
-    shortlist = pa.concat_tables(first) if first else arrow_schema(columns).empty_table()
-    placed = shortlist.filter(pc.is_valid(shortlist.column("ra_deg")))
-    write_text(folder / TOP_REGION, region_text(placed))
-    write_text(folder / TOP_TABLE, votable_text(placed, columns, "top"))
-    for path in fresh:
-        path.replace(path.with_suffix(""))
+    with ExitStack() as whole:
+        fresh = [whole.enter_context(replacing(folder / name)) for name in LIST]
+        with (
+            ParquetWriter(fresh[0], columns, TITLE, metadata) as parquet, CsvWriter(fresh[1], columns) as text,
+            FitsWriter(fresh[2], columns, rows, TITLE) as fits,
+            VOTableWriter(fresh[3], columns, rows, TITLE) as votable,
+        ):  # fmt: skip
+            for chunk in chunks:
+                for writer in (parquet, text, fits, votable):
+                    writer.add(chunk)
+                lacking = top - sum(table.num_rows for table in first)
+                if lacking > 0:
+                    first.append(chunk.slice(0, lacking))
+        shortlist = pa.concat_tables(first) if first else arrow_schema(columns).empty_table()
+        placed = shortlist.filter(pc.is_valid(shortlist.column("ra_deg")))
+        write_text(folder / TOP_REGION, region_text(placed))
+        write_text(folder / TOP_TABLE, votable_text(placed, columns, "top"))
     return shortlist

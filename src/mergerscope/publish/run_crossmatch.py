@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mergerscope.counts import plural
 from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.files import replacing, write_text
 from mergerscope.paths import Paths
 from mergerscope.publish.arrow_files import write_csv
 from mergerscope.publish.columns import Column, candidate_columns
@@ -18,7 +20,7 @@ from mergerscope.publish.crossmatch import match_list
 from mergerscope.publish.match_tables import MATCHED, UNMATCHED, Ranked, figures, matched_table, unmatched_table
 from mergerscope.publish.positions import OutsideList
 from mergerscope.publish.votable import votable_text
-from mergerscope.search.write import write_json, write_text
+from mergerscope.search.write import write_json
 from mergerscope.survey.catalog_file import Catalog, read_catalog
 
 __all__ = ["run"]
@@ -77,7 +79,8 @@ def _ranked(catalog: Catalog, path: Path) -> Ranked:
     rows = np.searchsorted(catalog.ids, ids).clip(max=max(0, len(catalog) - 1))
     strange = ids[catalog.ids[rows] != ids] if len(catalog) else ids
     if len(strange):
-        raise ContractError(f"{path}: {len(strange)} galaxies are not in the catalogue, the first is {strange[0]}. "
+        raise ContractError(f"{path}: {plural(len(strange), 'galaxy is', 'galaxies are')} not in the catalogue, the "
+                            f"first is {strange[0]}. "
                             "Run `mergerscope rank` again.")  # fmt: skip
     rank, score = np.zeros(len(catalog), np.int64), np.full(len(catalog), np.nan, np.float32)
     rank[rows], score[rows] = table["rank"].to_numpy(), table["score"].to_numpy()
@@ -106,24 +109,23 @@ def _width(catalog: Catalog) -> int:
 
 
 def _write(folder: Path, name: str, table: pa.Table, columns: Sequence[Column]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{name}.csv.new"
-    write_csv(table, fresh)
-    fresh.replace(folder / f"{name}.csv")
+    with replacing(folder / f"{name}.csv") as fresh:
+        write_csv(table, fresh)
     write_text(folder / f"{name}.vot", votable_text(table, columns, name))
 
 
 def _told(summary: dict[str, Any]) -> Iterator[str]:
     for one in summary["lists"]:
         yield (
-            f"{one['list']}: {one['entries']} entries, {one['with_position']} with a position, {one['in_survey']} in "
-            f"the survey's area, {one['matched']} matched within {summary['radius_arcsec']:g} arcsec to "
-            f"{one['galaxies']} galaxies"
+            f"{one['list']}: {plural(one['entries'], 'entry', 'entries')}, {one['with_position']} with a position, "
+            f"{one['in_survey']} in the survey's area, {one['matched']} matched within "
+            f"{summary['radius_arcsec']:g} arcsec to {plural(one['galaxies'], 'galaxy', 'galaxies')}"
         )
         if one["matched"]:
             yield (
-                f"  median separation {one['median_separation_arcsec']:.2f} arcsec; {one['known_mergers']} are known "
-                f"mergers, {one['candidates']} candidates, {one['not_ranked']} not ranked"
+                f"  median separation {one['median_separation_arcsec']:.2f} arcsec; "
+                f"{plural(one['known_mergers'], 'known merger')}, {plural(one['candidates'], 'candidate')}, "
+                f"{one['not_ranked']} not ranked"
             )
         if one["candidates"]:
             shares = ", ".join(f"{share:.0%} in the first {k}" for k, share in one["recall_at"].items())
@@ -131,6 +133,6 @@ def _told(summary: dict[str, Any]) -> Iterator[str]:
     if not summary["galaxies_with_position"]:
         yield "No galaxy of the survey has a position: nothing can match."
     yield (
-        f"of the first {summary['top']} candidates, {summary['top_with_position']} with a position, "
-        f"{summary['top_in_no_list']} are in no list"
+        f"of the first {plural(summary['top'], 'candidate')}, {summary['top_with_position']} with a position, "
+        f"{plural(summary['top_in_no_list'], 'is', 'are')} in no list"
     )

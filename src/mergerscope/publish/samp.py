@@ -13,8 +13,8 @@ import numpy as np
 from mergerscope import __version__
 from mergerscope.errors import MissingInputError, SampError, TableError
 from mergerscope.paths import Paths
-from mergerscope.publish.outside_table import kind_of
 from mergerscope.publish.positions import read_positions
+from mergerscope.tables.kinds import FORMATS, kind_of
 
 with warnings.catch_warnings():
     # astropy 8 says of its module that it will move to pyvo; while it is here, nobody need know
@@ -46,7 +46,8 @@ def run(paths: Paths, table: Path | None, name: str | None, point: bool) -> list
         raise MissingInputError(file, "rank")
     kind = kind_of(file)
     if kind not in LOAD:
-        raise TableError(f"{file} is {kind}; by SAMP go VOTable and FITS, such as results/rank/candidates.fits.")
+        raise TableError(f"{file} is {FORMATS[kind]}; by SAMP go VOTable and FITS, such as "
+                         "results/rank/candidates.fits.")  # fmt: skip
     place = _first_place(file) if point else None
     told = []
     with _hub() as client:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from rich.console import Console
 
+from mergerscope.files import write_text
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import console
@@ -22,7 +23,6 @@ from mergerscope.search.indexed import open_index
 from mergerscope.search.labels import Labels
 from mergerscope.search.moments import pool_moments
 from mergerscope.search.store import EmbeddingStore
-from mergerscope.search.write import write_text
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_images
 from mergerscope.shards.shown import shown_bytes, stretch_of

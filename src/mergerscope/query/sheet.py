@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mergerscope.files import replacing
 from mergerscope.report.images import thumbnail
 from mergerscope.report.style import NIGHT, new_figure, save_png
 
@@ -59,9 +60,8 @@ def save_contact_sheet(queries: Sequence[Tile], found: Sequence[Tile], path: Pat
                     axes.imshow(thumbnail(tile.image), interpolation="nearest")
                     axes.set_title(f"{_short(tile.name)}\n{tile.below}", color=NIGHT["soft"], size=5.5, pad=2,
                                    loc="center", weight="normal")
-        fresh = path.with_name(f"{path.stem}.new.png")
-        save_png(figure, fresh)
-        fresh.replace(path)
+        with replacing(path) as fresh:
+            save_png(figure, fresh)
 
 
 def _title(what: str, shown: int, more: int) -> str:

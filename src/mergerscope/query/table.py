@@ -13,7 +13,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from mergerscope.files import replacing
 from mergerscope.publish.arrow_files import write_csv
+from mergerscope.publish.columns import nullable
 from mergerscope.report.words import decimal
 from mergerscope.search.alike import Found
 from mergerscope.survey.catalog_file import Catalog
@@ -41,23 +43,20 @@ def found_table(found: Found, ids: Array, rows: Array, names: Sequence[str], cat
     return pa.table({
         "rank": pa.array(np.arange(1, len(inside) + 1)),
         "id": pa.array(ids[found.rows].tolist(), pa.string()),
-        "ra_deg": _nullable(catalog.ra_deg[inside]),
-        "dec_deg": _nullable(catalog.dec_deg[inside]),
+        "ra_deg": nullable(catalog.ra_deg[inside]),
+        "dec_deg": nullable(catalog.dec_deg[inside]),
         "similarity": pa.array(found.similarity),
         "nearest_query": pa.array([names[number] for number in found.nearest.tolist()], pa.string()),
-        vote if vote not in ("rank", "id", "similarity") else f"vote_{vote}": _nullable(catalog.vote[inside]),
+        vote if vote not in ("rank", "id", "similarity") else f"vote_{vote}": nullable(catalog.vote[inside]),
     })
 
 
 def write_table(table: pa.Table, folder: Path) -> None:
     """Write ``similar.csv`` and ``similar.parquet``, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / "similar.parquet.new"
-    pq.write_table(table, fresh, compression="zstd")
-    fresh.replace(folder / "similar.parquet")
-    fresh = folder / "similar.csv.new"
-    write_csv(table, fresh)
-    fresh.replace(folder / "similar.csv")
+    with replacing(folder / "similar.parquet") as fresh:
+        pq.write_table(table, fresh, compression="zstd")
+    with replacing(folder / "similar.csv") as fresh:
+        write_csv(table, fresh)
 
 
 def as_text(table: pa.Table, queries: int) -> Table:
@@ -78,7 +77,3 @@ def as_text(table: pa.Table, queries: int) -> Table:
         # Text, for rich would read an id such as [red] as markup.
         shown.add_row(*map(Text, (str(row["rank"]), row["id"], decimal(row["similarity"], 3), *cells)))
     return shown
-
-
-def _nullable(values: Array) -> pa.Array:
-    return pa.array(values, mask=~np.isfinite(values))

@@ -77,6 +77,7 @@ def _facts(inputs: Inputs) -> dict[str, Any]:
         "survey_root": params.survey.root,
         "registered": f"{inputs.receipt['name']}@{inputs.receipt['alias']}",
         "input_words": inputs.input_words,
+        "top_rows": params.rank.top,
     }
 
 

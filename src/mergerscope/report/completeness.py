@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mergerscope.counts import count
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.paths import Paths
 from mergerscope.report.evaluation import read_json
 from mergerscope.report.findings import Noun
 from mergerscope.report.style import COLOURS, Panel
-from mergerscope.report.words import count, percent
+from mergerscope.report.words import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mergerscope.counts import count
 from mergerscope.report.evaluation import Curve, Evaluation, Row
 from mergerscope.report.findings import Noun
 from mergerscope.report.style import COLOURS, DASHES, Panel, spread
-from mergerscope.report.words import ENCODERS, count, encoder_name, percent, ranker_name
+from mergerscope.report.words import ENCODERS, encoder_name, percent, ranker_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

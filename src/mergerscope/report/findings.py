@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mergerscope.counts import plural
 from mergerscope.report.evaluation import Evaluation, Metric, Row
-from mergerscope.report.words import ENCODERS, decimal, plural
+from mergerscope.report.words import ENCODERS, decimal
 
 __all__ = ["Headline", "Noun", "beats", "headline", "noun_of", "warnings_of"]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from mergerscope import __version__
+from mergerscope.counts import count, plural
 from mergerscope.params import Params
 from mergerscope.report.inputs import Inputs
-from mergerscope.report.words import count, plural
 from mergerscope.survey.roles import ROLES
 
 __all__ = ["Fact", "identity", "settings_text", "source_commit", "versions"]

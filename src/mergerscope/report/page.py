@@ -9,9 +9,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from mergerscope.counts import count, plural
 from mergerscope.report.evaluation import Metric
 from mergerscope.report.style import Panel, panel_svg
-from mergerscope.report.words import count, decimal, encoder_name, interval, percent, plural, ranker_name
+from mergerscope.report.words import decimal, encoder_name, interval, percent, ranker_name
 
 __all__ = ["Drawing", "draw", "render", "style_sheet"]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mergerscope.counts import count, plural
 from mergerscope.report.evaluation import Evaluation, Metric
 from mergerscope.report.findings import Noun
 from mergerscope.report.inputs import Inputs
 from mergerscope.report.training import Training
-from mergerscope.report.words import count, decimal, encoder_name, interval, is_number, percent, plural, ranker_name
+from mergerscope.report.words import decimal, encoder_name, interval, is_number, percent, ranker_name
 
 LEVEL = 0.05
 THE = {"untrained": "the untrained network", "rgb_pixels": "RGB pixels"}

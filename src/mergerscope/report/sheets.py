@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mergerscope.counts import plural
 from mergerscope.report.images import data_uri, png_bytes, sheet, thumbnail
 from mergerscope.report.training import Training
-from mergerscope.report.words import plural
 
 __all__ = ["Sheet", "pairs_sheet", "views_sheet"]
 

@@ -146,8 +146,8 @@ def save_panels(panels: Sequence[Panel], path: Path, columns: int = 1) -> None:
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG without the version of the library in it."""
-    figure.savefig(path, dpi=PNG_DPI, metadata={"Software": None})
+    """Write a figure as PNG, whatever the name's ending, without the version of the library in it."""
+    figure.savefig(path, format="png", dpi=PNG_DPI, metadata={"Software": None})
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["ENCODERS", "RANKERS", "count", "decimal", "encoder_name", "interval", "percent", "plural", "ranker_name"]
+__all__ = ["ENCODERS", "RANKERS", "decimal", "encoder_name", "interval", "percent", "ranker_name"]
 
 ENCODERS = {
     "trained": ("this encoder", "the network trained in this run"),
@@ -41,16 +41,6 @@ def ranker_name(ranker: str) -> str:
 def is_number(value: object) -> bool:
     """Whether ``value`` is a finite number; metrics are None where they are not defined."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def count(value: int) -> str:
-    """``61578`` as ``61,578``."""
-    return f"{value:,}"
-
-
-def plural(value: int, one: str, many: str | None = None) -> str:
-    """``1 merger``, ``2 mergers``."""
-    return f"{count(value)} {one if value == 1 else many or one + 's'}"
 
 
 def decimal(value: float | None, digits: int = 2) -> str:

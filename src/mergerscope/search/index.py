@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from mergerscope.errors import ContractError
+from mergerscope.files import replacing
 
 __all__ = ["KINDS", "Index"]
 
@@ -81,9 +82,8 @@ class Index:
 
     def save(self, path: Path) -> None:
         """Write the index, whole or not at all."""
-        fresh = path.with_name(path.name + ".new")
-        _faiss().write_index(self._index, str(fresh))
-        fresh.replace(path)
+        with replacing(path) as fresh:
+            _faiss().write_index(self._index, str(fresh))
 
     @property
     def count(self) -> int:

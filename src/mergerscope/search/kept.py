@@ -24,6 +24,7 @@ import numpy as np
 import scipy
 import torch
 
+from mergerscope.files import replacing
 from mergerscope.params import RankParams
 
 __all__ = ["KeptSpans", "kept_arrays", "kept_scores", "next_kept"]
@@ -86,10 +87,8 @@ class _Place:
                 return dict(there)
         except (OSError, ValueError, zipfile.BadZipFile):  # not there, or torn by a power cut
             made = make()
-        fresh = path.with_name(path.name + ".new")
-        with fresh.open("wb") as file:
+        with replacing(path) as fresh, fresh.open("wb") as file:
             np.savez(file, allow_pickle=False, **made)
-        fresh.replace(path)
         return made
 
 

@@ -1,4 +1,4 @@
-"""Small results as text files: written new-then-rename, equal bytes for equal content."""
+"""Small results as text files: equal bytes for equal content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["number", "write_csv", "write_json", "write_text"]
+from mergerscope.files import write_text
+
+__all__ = ["number", "write_csv", "write_json"]
 
 DECIMALS = 6
 """Kept of every figure: the digits beyond differ between processors."""
@@ -19,14 +21,6 @@ DECIMALS = 6
 def number(value: float) -> float | None:
     """Return a figure as it is written: rounded, and None where it is not defined."""
     return round(float(value), DECIMALS) if math.isfinite(value) else None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
 
 
 def write_json(path: Path, tree: Mapping[str, Any]) -> None:

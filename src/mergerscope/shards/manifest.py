@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.files import write_text
 from mergerscope.shards.sample import DTYPES
 from mergerscope.shards.sampling import Sampling
 from mergerscope.survey.records import Refusal
@@ -76,9 +77,7 @@ class Manifest:
     def save(self, path: Path) -> None:
         """Write ``path``, new-then-rename; equal manifests give equal bytes."""
         tree = asdict(self) | {"total": self.total, "reasons": self.reasons}
-        new = path.with_name(path.name + ".new")
-        new.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
-        new.replace(path)
+        write_text(path, json.dumps(tree, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Manifest:

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mergerscope.errors import SurveyError, TooManyRefusedError
+from mergerscope.files import put_folder, write_text
 from mergerscope.params import ShardParams
 from mergerscope.progress import progress
 from mergerscope.shards.cutout import BANDS
@@ -29,7 +30,6 @@ from mergerscope.shards.pool import packed_in_order
 from mergerscope.shards.sampling import sampling_of
 from mergerscope.survey.catalog_file import Catalog
 from mergerscope.survey.digests import worker_count
-from mergerscope.survey.files import write_text
 from mergerscope.survey.records import Refusal
 from mergerscope.survey.refusals import check_share, refusals_csv
 
@@ -179,9 +179,5 @@ def _publish(built: Path, manifest: Manifest, out_dir: Path, scratch: Path) -> N
         if path.name not in wanted:  # of an earlier run with other parameters
             path.unlink()
     manifest.save(built / MANIFEST_NAME)
-    replaced = scratch / "replaced"
-    shutil.rmtree(replaced, ignore_errors=True)
-    if out_dir.exists():
-        out_dir.rename(replaced)
-    built.rename(out_dir)
+    put_folder(built, out_dir)
     shutil.rmtree(scratch)

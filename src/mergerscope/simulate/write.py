@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from mergerscope.counts import plural
 from mergerscope.errors import MergerscopeError
 from mergerscope.progress import progress
 from mergerscope.simulate.crew import in_order
@@ -145,8 +146,8 @@ def _refuse_others(folder: Path) -> None:
     others = sorted(path.name for path in folder.iterdir() if not _own(path)) if folder.exists() else []
     if others:
         raise MergerscopeError(
-            f"{folder} holds {len(others)} files that no simulated survey wrote, such as {others[0]}, and would be "
-            "replaced. Move them, or give another folder with --out."
+            f"{folder} holds {plural(len(others), 'file')} that no simulated survey wrote, such as {others[0]}, and "
+            "would be replaced. Move them, or give another folder with --out."
         )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
+from mergerscope.files import write_text
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import console
 from mergerscope.survey.catalog import build_catalog, write_catalog
-from mergerscope.survey.files import write_text
 from mergerscope.survey.refusals import refusals_csv
 from mergerscope.survey.summary import describe, summarise
 

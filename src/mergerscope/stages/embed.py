@@ -13,8 +13,9 @@ import torch
 
 from mergerscope.cluster import Cluster, engine
 from mergerscope.errors import ContractError, ParameterError
+from mergerscope.files import NEW, put_folder, write_text
 from mergerscope.learn.device import pick_device
-from mergerscope.learn.embed_shard import ShardEmbedder, write_new
+from mergerscope.learn.embed_shard import ShardEmbedder
 from mergerscope.learn.encoder import Encoder
 from mergerscope.params import EmbedParams, Params
 from mergerscope.paths import Paths
@@ -51,7 +52,7 @@ def run(paths: Paths, params: Params) -> None:
         work = paths.scratch / "embed" / "imported"
         galaxies = [name for ids in shard_ids(paths.shards, manifest) for name in ids]
         take_imported(paths.imported, params.embed.imported, galaxies, work)
-        _put_in_place(work, paths.embeddings)
+        put_folder(work, paths.embeddings)
         return
     encoder, receipt = load_champion(paths)
     if encoder.config.dtype != manifest.dtype or (encoder.config.flux and encoder.config.flux.bands != manifest.bands):
@@ -72,7 +73,9 @@ def run(paths: Paths, params: Params) -> None:
         with progress("embed", manifest.total, "galaxies") as advance:
             embed_shards(task, manifest.shards, cluster, advance)
     _write_meta(work / "meta.json", encoder, receipt, manifest, _images(paths), params.embed)
-    _put_in_place(work, paths.embeddings)
+    for unfinished in work.glob(f"*{NEW}"):
+        unfinished.unlink()
+    put_folder(work, paths.embeddings)
 
 
 def embed_shards(task: ShardEmbedder, entries: Sequence[ShardEntry], cluster: Cluster | None, advance: Advance) -> None:
@@ -151,16 +154,6 @@ def _write_meta(
         "total": manifest.total,
         "shards": [{"name": entry.name.removesuffix(".tar"), "count": entry.count} for entry in manifest.shards],
     }
-    write_new(path, (json.dumps(meta, indent=1) + "\n").encode())
+    write_text(path, json.dumps(meta, indent=1) + "\n")
 
 
-def _put_in_place(work: Path, target: Path) -> None:
-    for unfinished in work.glob("*.new"):
-        unfinished.unlink()
-    if target.exists():
-        old = work.with_name("old")
-        target.replace(old)
-        work.replace(target)
-        shutil.rmtree(old)
-    else:
-        work.replace(target)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from mergerscope.files import put_folder, write_text
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import console
 from mergerscope.report.build import build_page
 from mergerscope.report.card import model_card
 from mergerscope.report.inputs import load_inputs
-from mergerscope.survey.files import write_text
 from mergerscope.tracking.champion import champion_run
 from mergerscope.tracking.lineage import digest_of
 
@@ -35,9 +35,7 @@ def run(paths: Paths, params: Params) -> None:
     digests = {name: digest for name, path in folders.items() if (digest := digest_of(paths, path))}
     fresh = _empty_folder(paths.figures.with_name("figures.new"))
     page = build_page(inputs, digests, fresh)
-    if paths.figures.is_dir():
-        shutil.rmtree(paths.figures)
-    fresh.replace(paths.figures)
+    put_folder(fresh, paths.figures)
     write_text(paths.model_card, model_card(inputs))
     write_text(paths.report, page)
     champion = champion_run(paths)

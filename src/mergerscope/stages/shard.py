@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mergerscope.counts import plural
 from mergerscope.params import Params
 from mergerscope.paths import Paths
 from mergerscope.progress import console
@@ -32,10 +33,8 @@ def run(paths: Paths, params: Params) -> None:
     )
     side = manifest.image_shape[-1]
     scale = "" if manifest.sampling is None else f" of {manifest.sampling.pixel_arcsec:g} arcsec"
-    console.print(
-        f"shard: {manifest.total} galaxies of {side} x {side} pixels{scale} in {len(manifest.shards)} shards",
-        highlight=False,
-    )
+    galaxies, shards = plural(manifest.total, "galaxy", "galaxies"), plural(len(manifest.shards), "shard")
+    console.print(f"shard: {galaxies} of {side} x {side} pixels{scale} in {shards}", highlight=False)
     if manifest.refused:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in manifest.reasons.items())
         console.print(f"shard: {len(manifest.refused)} refused ({reasons}); see {paths.manifest}", highlight=False)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
+from mergerscope.files import write_bytes, write_text
 from mergerscope.learn.encoder import save_encoder
 from mergerscope.learn.fit import FitResult, assist, fit
 from mergerscope.learn.pixel_scale import pixel_scale
@@ -70,21 +71,14 @@ def _write_results(folder: Path, result: FitResult) -> None:
         for name, found in result.validation.items()
     }  # fmt: skip
     metrics = {"validation": validation, "epochs": len(result.history), "images": result.images}
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "history.csv", history.getvalue().encode())
-    _write(folder / "metrics.json", (json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode())
-    _write(folder / "samples.safetensors", _packed(result.samples))
+    write_text(folder / "history.csv", history.getvalue())
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    write_bytes(folder / "samples.safetensors", _packed(result.samples))
 
 
 def _packed(samples: dict[str, npt.NDArray[np.uint8]]) -> bytes:
     # safetensors takes memory as it lies: what is a view of another order must be laid out anew
     return save({name: np.ascontiguousarray(values) for name, values in samples.items()})
-
-
-def _write(path: Path, content: bytes) -> None:
-    new = path.with_name(path.name + ".new")
-    new.write_bytes(content)
-    new.replace(path)
 
 
 def _log(tracked: Run, folder: Path, result: FitResult) -> None:

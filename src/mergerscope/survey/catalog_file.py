@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.files import replacing
 from mergerscope.survey.flux.image import FluxSpec
 from mergerscope.survey.names import Names, Texts, column_names, column_texts
 from mergerscope.survey.roles import ROLES, pictures, role_codes
@@ -174,11 +175,9 @@ class Catalog:
 
 
 def write_catalog(table: pa.Table, path: Path) -> None:
-    """Write the table, new-then-rename, so that a kill leaves the old file or the new one and nothing between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    pq.write_table(table, new, compression="zstd")
-    new.replace(path)
+    """Write the table, whole or not at all."""
+    with replacing(path) as fresh:
+        pq.write_table(table, fresh, compression="zstd")
 
 
 def read_catalog(path: Path) -> Catalog:

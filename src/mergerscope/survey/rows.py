@@ -1,4 +1,4 @@
-"""A survey's table as rows of text, whether it is a CSV, a CSV in a zip or a Parquet file.
+"""A table as rows of text, whether it is a CSV, a CSV packed with zip or gzip, or a Parquet file.
 
 Everything is text until `fields` has judged it, so that one rule holds for all three and an id is never converted
 on the way.
@@ -7,6 +7,7 @@ on the way.
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ __all__ = ["Row", "TableFile"]
 MAX_TABLE_BYTES = 16 * 2**30
 """Of a zipped table, unpacked; it is read as a stream."""
 BATCH_ROWS = 4096
+KINDS = {".zip": "zip", ".parquet": "parquet"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,24 @@ class Row:
 class TableFile:
     """A table on disk that can be gone through more than once; only a few rows are in memory at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: str | None = None, separator: str = ",", remarks: bool = False) -> None:
         """Read the header of ``path``: ``.csv``, ``.zip`` holding one CSV, or ``.parquet``.
+
+        Args:
+            path: of the file.
+            kind: csv, gzip, zip or parquet, whatever the file is called.
+            separator: of the cells of a CSV.
+            remarks: whether lines of a CSV that begin with # are remarks.
 
         Raises:
             SurveyError: unreadable, not UTF-8, empty, or with a repeated column name.
         """
         self.path = path
         self.name = path.name
-        self.columns = self._parquet_columns() if path.suffix == ".parquet" else self._csv_columns()
+        self._kind = kind or KINDS.get(path.suffix, "csv")
+        self._separator = separator
+        self._remarks = remarks
+        self.columns = self._parquet_columns() if self._kind == "parquet" else self._csv_columns()
         repeated = sorted({column for column in self.columns if self.columns.count(column) > 1})
         if repeated:
             raise SurveyError(f"{path} names columns more than once: {', '.join(repeated)}. Rename them.")
@@ -61,7 +72,7 @@ class TableFile:
         Raises:
             SurveyError: the file cannot be read to its end.
         """
-        return self._parquet_rows() if self.path.suffix == ".parquet" else self._csv_rows()
+        return self._parquet_rows() if self._kind == "parquet" else self._csv_rows()
 
     def index(self, column: str) -> int:
         """Return the position of a column that is known to exist."""
@@ -69,30 +80,38 @@ class TableFile:
 
     def _csv_columns(self) -> list[str]:
         with self._csv_lines() as lines:
-            header = next(lines, None)
-        if not header:
+            header = next((cells for _, cells in lines if cells), None)
+        if header is None:
             raise SurveyError(f"{self.path} is empty: its first line must name the columns.")
-        return header[1]
+        return header
 
     def _csv_rows(self) -> Iterator[Row]:
         with self._csv_lines() as lines:
-            next(lines)
-            for number, cells in lines:
-                if cells:
-                    yield Row(f"{self.name}:{number}", cells)
+            filled = ((number, cells) for number, cells in lines if cells)
+            next(filled)  # the header
+            for number, cells in filled:
+                yield Row(f"{self.name}:{number}", cells)
 
     @contextmanager
     def _csv_lines(self) -> Iterator[Iterator[tuple[int, list[str]]]]:
-        line = 0
+        line = read = 0
         try:
             with self._text() as text:
+
+                def counted() -> Iterator[str]:
+                    nonlocal read
+                    for content in text:
+                        read += 1
+                        if not (self._remarks and content.startswith("#")):
+                            yield content
+
                 # strict: an unclosed quote would otherwise swallow the rest of the file into one cell.
-                reader = csv.reader(text, strict=True)
+                reader = csv.reader(counted(), delimiter=self._separator, strict=True)
 
                 def numbered() -> Iterator[tuple[int, list[str]]]:
                     nonlocal line
                     for cells in reader:
-                        line = reader.line_num
+                        line = read
                         yield line, cells
 
                 yield numbered()
@@ -110,12 +129,15 @@ class TableFile:
     @contextmanager
     def _text(self) -> Iterator[TextIO]:
         # utf-8-sig also reads plain UTF-8, and takes off the mark that Excel puts in front.
-        if self.path.suffix == ".zip":
+        if self._kind == "zip":
             with (
                 Archive(self.path, MAX_TABLE_BYTES) as archive,
                 archive.open(self._member(archive)) as stream,
                 io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text,
             ):
+                yield text
+        elif self._kind == "gzip":
+            with gzip.open(self.path, "rt", encoding="utf-8-sig", newline="") as text:
                 yield text
         else:
             with self.path.open(encoding="utf-8-sig", newline="") as text:

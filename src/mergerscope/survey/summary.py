@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
+from mergerscope.counts import count, plural
 from mergerscope.survey.catalog import CatalogResult
 from mergerscope.survey.fields import shown
 from mergerscope.survey.refusals import count_reasons
-from mergerscope.survey.roles import POOL, ROLES
+from mergerscope.survey.roles import HIDDEN, POOL, REFERENCE, ROLES
 
 __all__ = ["describe", "summarise"]
 
@@ -56,20 +57,23 @@ def describe(summary: dict[str, Any]) -> list[str]:
     """Return the summary as the few lines that a user reads on the terminal."""
     roles, twins = summary["roles"], summary["duplicates"]
     lines: list[str] = [
-        f"{summary['galaxies']} galaxies ({summary['format']}): {summary['known_mergers']} known mergers of "
-        f"{summary['judged']} judged; {roles['reference']} references, {roles['hidden']} hidden, {roles['pool']} pool"
+        f"{plural(summary['galaxies'], 'galaxy', 'galaxies')} ({summary['format']}): "
+        f"{plural(summary['known_mergers'], 'known merger')} of {count(summary['judged'])} judged; "
+        f"{plural(roles['reference'], 'reference')}, {count(roles['hidden'])} hidden, {count(roles['pool'])} pool"
     ]
     if "flux" in summary:
         lines.append(f"flux in {', '.join(summary['flux']['bands'])}, {UNIT_WORDS[summary['flux']['unit']]}")
     if summary["refused"]:
-        reasons = ", ".join(f"{count} x {reason}" for reason, count in summary["reasons"].items())
-        lines.append(f"{summary['refused']} refused ({reasons})")
+        reasons = ", ".join(f"{count(number)} x {reason}" for reason, number in summary["reasons"].items())
+        lines.append(f"{count(summary['refused'])} refused ({reasons})")
     if summary["undecodable"]:
-        lines.append(f"{summary['undecodable']} images cannot be decoded and will be refused by the shard stage")
+        images = plural(summary["undecodable"], "image")
+        lines.append(f"{images} cannot be decoded and will be refused by the shard stage")
     if twins["groups"]:
-        lines.append(f"{twins['galaxies']} galaxies share their image with another, in {twins['groups']} groups")
+        groups = plural(twins["groups"], "group")
+        lines.append(f"{count(twins['galaxies'])} galaxies share their image with another, in {groups}")
     if twins["largest"] >= PLACEHOLDER:
-        lines.append(f"{twins['largest']} galaxies have one and the same image: if it stands for a missing one, "
+        lines.append(f"{count(twins['largest'])} galaxies have one and the same image: if it stands for a missing one, "
                      "take those rows out")  # fmt: skip
     # Of a free table nobody but its owner knows what a fraction means: a redshift below 1 looks like votes as well.
     others = [shown(name) for name in summary["vote_columns"] if name != summary["target"]["column"]]
@@ -79,8 +83,25 @@ def describe(summary: dict[str, Any]) -> list[str]:
     ignored = [f"column {shown(name)} is left out: {why}" for name, why in summary["ignored_columns"].items()]
     lines += ignored[:COLUMNS_SHOWN]
     if len(ignored) > COLUMNS_SHOWN:
-        lines.append(f"{len(ignored) - COLUMNS_SHOWN} more columns are left out, see results/catalog/summary.json")
-    lines += summary["notes"]
+        more = plural(len(ignored) - COLUMNS_SHOWN, "more column is", "more columns are")
+        lines.append(f"{more} left out, see results/catalog/summary.json")
+    return [*lines, *summary["notes"], *_too_few(roles)]
+
+
+def _too_few(roles: dict[str, int]) -> list[str]:
+    """Say what cannot be done with the known mergers that there are, and how to get more."""
+    more = "name more known mergers, or lower target.threshold"
+    lines = []
+    if not roles[HIDDEN]:
+        lines.append(
+            "warning: no known merger is hidden, so nothing can be judged: `evaluate` will have no figures. To get "
+            f"some, {more}, raise split.hidden_fraction, or try another split.seed"
+        )
+    if roles[REFERENCE] < 2:
+        lines.append(
+            f"warning: with {plural(roles[REFERENCE], 'reference')} training cannot be validated, and `register` "
+            f"will refuse the model unless register.gate is none. To get some, {more}, or lower split.hidden_fraction"
+        )
     return lines
 
 

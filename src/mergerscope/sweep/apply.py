@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from mergerscope.errors import ContractError, ParameterError, SweepError
+from mergerscope.files import write_text
 from mergerscope.params import Params, load_params, parse_params, value_at, with_values
 from mergerscope.paths import Paths
 from mergerscope.sweep.edit import replaced
@@ -56,9 +57,7 @@ def apply(paths: Paths, name: str, params_file: Path | None = None) -> list[Chan
         fresh = replaced(fresh, parameter.split("."), value)
     _check(fresh, wanted, file)
     if fresh != text:
-        new = file.with_name(file.name + ".new")
-        new.write_bytes(fresh.encode("utf-8"))
-        new.replace(file)
+        write_text(file, fresh)
     values = [(parameter, value_at(before, parameter), value_at(wanted, parameter)) for parameter in best]
     return [Change(*value) for value in values if value[1] != value[2]]
 

@@ -48,7 +48,7 @@ def sweep(
     importlib.import_module("mergerscope.sweep.run").run(paths, params, request)
 
 
-@sweep.command()
+@sweep.command(short_help="Write the best values of a sweep into params.yaml.")
 @click.argument("name")
 @click.pass_obj
 def apply(place: tuple[Paths, Path], name: str) -> None:

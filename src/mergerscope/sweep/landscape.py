@@ -12,8 +12,9 @@ import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
+from mergerscope.counts import plural
 from mergerscope.report.style import COLOURS, Panel
-from mergerscope.report.words import percent, plural
+from mergerscope.report.words import percent
 from mergerscope.sweep.plots import BASELINE, BEST, DONE, PRUNED
 from mergerscope.sweep.scale import Scale, scales
 from mergerscope.sweep.verdict import best_of, recall_of

@@ -10,8 +10,9 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial
 
+from mergerscope.counts import plural
+from mergerscope.files import replacing, write_text
 from mergerscope.report.style import save_panels
-from mergerscope.report.words import plural
 from mergerscope.sweep.figures import figures_of
 from mergerscope.sweep.page import build_page
 from mergerscope.sweep.rows import rows_csv
@@ -53,12 +54,11 @@ def write_outcome(study: optuna.Study, folder: Path, name: str) -> list[Path]:
     else:
         written.append(_write(best, _best_yaml(study, trials, verdict, name)))
     drawn = folder / "figures"
-    drawn.mkdir(parents=True, exist_ok=True)
     for figure in figures:
         path = drawn / f"{figure.name}.png"
-        fresh = path.with_name(f".{path.name}")  # matplotlib takes the format from the suffix
-        save_panels(figure.panels, fresh, columns=figure.columns)
-        written.append(fresh.replace(path))
+        with replacing(path) as fresh:
+            save_panels(figure.panels, fresh, columns=figure.columns)
+        written.append(path)
     for old in set(drawn.glob("*.png")) - set(written):
         old.unlink()
     return written
@@ -86,7 +86,5 @@ def _best_yaml(study: optuna.Study, trials: list[FrozenTrial], verdict: Verdict,
 
 
 def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text, encoding="utf-8")
-    return fresh.replace(path)
+    write_text(path, text)
+    return path

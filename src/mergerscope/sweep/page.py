@@ -10,9 +10,10 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from mergerscope.counts import count, plural
 from mergerscope.report.page import draw, render, style_sheet
 from mergerscope.report.style import Panel
-from mergerscope.report.words import NONE, count, decimal, plural
+from mergerscope.report.words import NONE, decimal
 from mergerscope.sweep.count import is_void
 from mergerscope.sweep.figures import FIGURES, Figure
 from mergerscope.sweep.plots import front_of

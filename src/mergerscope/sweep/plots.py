@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from mergerscope.counts import plural
 from mergerscope.report.style import COLOURS, Panel, spread
-from mergerscope.report.words import plural
 from mergerscope.sweep.scale import Scale, short
 from mergerscope.sweep.verdict import best_of, recall_of
 

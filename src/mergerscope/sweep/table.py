@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from mergerscope.report.words import plural
+from mergerscope.counts import plural
 from mergerscope.sweep.verdict import best_of, recall_of
 
 __all__ = ["Board", "BoardState", "Running", "board_state"]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mergerscope.files import write_text
 from mergerscope.learn.fit import fit
 from mergerscope.learn.monitoring import RANKER
 from mergerscope.params import Params
@@ -73,9 +74,7 @@ def _trained(
         "embedding_dim": result.encoder.config.output_dim,
         "history": result.history,
     }
-    fresh = kept.with_suffix(".new")
-    fresh.write_text(json.dumps(found), encoding="utf-8")
-    fresh.replace(kept)
+    write_text(kept, json.dumps(found))
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 from scipy import stats
 
-from mergerscope.report.words import plural
+from mergerscope.counts import plural
 
 __all__ = ["LEVEL", "Folds", "Verdict", "best_of", "folds_of", "judge", "noise_of", "recall_of"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.files import write_text
 
 __all__ = ["Receipt"]
 
@@ -49,10 +50,7 @@ class Receipt:
 
     def save(self, path: Path) -> None:
         """Write the receipt, new-then-rename; equal receipts give equal bytes."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(path.name + ".new")
-        fresh.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        fresh.replace(path)
+        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
 
     def tags(self) -> dict[str, str]:
         """Return the receipt as tags of a model version: all that the name and the alias do not say."""

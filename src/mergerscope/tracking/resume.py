@@ -10,6 +10,7 @@ import mlflow
 from mlflow.entities import RunStatus
 from mlflow.exceptions import MlflowException
 
+from mergerscope.files import write_text
 from mergerscope.paths import Paths
 
 __all__ = ["ResumePoint"]
@@ -52,10 +53,7 @@ class ResumePoint:
 
     def keep(self, run_id: str) -> None:
         """Remember the run until `forget`."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(json.dumps({**self._key, "run_id": run_id}, indent=2) + "\n", encoding="utf-8")
-        fresh.replace(self._file)
+        write_text(self._file, json.dumps({**self._key, "run_id": run_id}, indent=2) + "\n")
 
     def forget(self) -> None:
         """The run has finished: the next training is a new one."""
