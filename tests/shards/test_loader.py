@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,13 @@ def test_orders_are_as_good_as_any(packed: Any) -> None:
     share = np.array([first_half[key] for key in packed.ids]) / epochs
     assert abs(share.mean() - 0.5) < 1e-9
     assert share.std() < 0.13  # 0.065 for independent draws
+
+
+def test_its_processes_are_no_forks_of_this_one(packed: Any) -> None:
+    """A fork waits for ever for a lock that a thread of this process held: here, the one of Python's thread states."""
+    met = 0
+    for _ in make(packed, workers=2):
+        readers = multiprocessing.active_children()
+        met += len(readers)
+        assert not any(isinstance(reader, multiprocessing.context.ForkProcess) for reader in readers)
+    assert met > 0

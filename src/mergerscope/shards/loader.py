@@ -27,6 +27,7 @@ import webdataset as wds
 from torch.utils.data import DataLoader
 
 from mergerscope.errors import ContractError, MissingInputError
+from mergerscope.orphans import clean_context, die_with_parent
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import shard_ids
 from mergerscope.shards.sample import DTYPES, image_from_npy
@@ -144,9 +145,11 @@ def training_loader(
             raise MissingInputError(shards_dir / name, made_by="shard")
     share = Share({str((shards_dir / name).absolute()): count for name, count in counts.items()}, part, parts)
     pipeline = _pipeline(share, manifest, batch_size, keep, f"{seed}/{epoch}")
+    readers = min(workers, len(counts))
     loader: DataLoader[Batch] = DataLoader(
-        pipeline, batch_size=None, num_workers=min(workers, len(counts)), collate_fn=_as_it_is
-    )
+        pipeline, batch_size=None, num_workers=readers, collate_fn=_as_it_is,
+        multiprocessing_context=clean_context(__name__) if readers else None, worker_init_fn=_begin,
+    )  # fmt: skip
     steps = steps_per_epoch(galaxies, batch_size * parts) if drop_last else math.ceil(share.galaxies / batch_size)
     return EpochLoader(loader, share.galaxies, batch_size, steps)
 
@@ -205,6 +208,11 @@ class _Batches:
 
 def _as_it_is(batch: Any) -> Any:
     return batch
+
+
+def _begin(reader: int) -> None:
+    # torch's own watch looks at the process that has forked this one, which may be another.
+    die_with_parent()
 
 
 def _seed(draw: str) -> int:

@@ -1,8 +1,4 @@
-"""Worker processes that pack shards, a shard a task, their reports in order.
-
-This process is never forked: a fork of a process with torch's threads may hang. Where the system can fork, a small
-server process imports what packing needs, once, and forks the workers; elsewhere each worker is spawned.
-"""
+"""Worker processes that pack shards, a shard a task, their reports in order."""
 
 from __future__ import annotations
 
@@ -11,13 +7,11 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_all_start_methods, get_context
-from multiprocessing.context import BaseContext
 
 from threadpoolctl import threadpool_limits
 
 from mergerscope.errors import MergerscopeError
-from mergerscope.orphans import die_with_parent
+from mergerscope.orphans import clean_context, die_with_parent
 from mergerscope.shards.journal import Finished
 from mergerscope.shards.pack import Packing, Task, pack_shard
 from mergerscope.survey.images import ImageStore
@@ -50,7 +44,7 @@ def packed_in_order(packing: Packing, tasks: Iterable[Task], workers: int) -> Ge
 
 
 def _in_processes(packing: Packing, tasks: Iterable[Task], workers: int) -> Generator[Finished]:
-    executor = ProcessPoolExecutor(workers, _context(), initializer=_start, initargs=(packing,))
+    executor = ProcessPoolExecutor(workers, clean_context(__name__), initializer=_start, initargs=(packing,))
     waiting: deque[Future[Finished]] = deque()
     try:
         for task in tasks:
@@ -66,14 +60,6 @@ def _in_processes(packing: Packing, tasks: Iterable[Task], workers: int) -> Gene
         ) from None
     finally:
         executor.shutdown(cancel_futures=True)
-
-
-def _context() -> BaseContext:
-    if "forkserver" not in get_all_start_methods():
-        return get_context("spawn")
-    context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
 
 
 class _Worker:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import time
 from dataclasses import dataclass
-from multiprocessing import connection, get_all_start_methods, get_context
+from multiprocessing import connection
 from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from mergerscope.orphans import clean_context
 from mergerscope.sweep.task import Answer, Task
 
 __all__ = ["Crew", "Died"]
@@ -41,7 +41,7 @@ class Crew:
 
     def __init__(self, workers: int, threads: int, logs: Path) -> None:
         self._workers, self._threads, self._logs = workers, threads, logs
-        self._context = _context()
+        self._context = clean_context(WORKER)
         self._idle: list[tuple[BaseProcess, Connection]] = []
         self._busy: dict[int, tuple[BaseProcess, Connection]] = {}
         self._begun = 0
@@ -135,15 +135,6 @@ def _end_of(log: Path) -> str:
         return log.read_text(encoding="utf-8", errors="replace")[-SAID:].strip()
     except OSError:
         return ""
-
-
-def _context() -> BaseContext:
-    """Never a fork of this process, whose threads it would not have; a server that has imported torch forks them."""
-    if "forkserver" not in get_all_start_methods():
-        return get_context("spawn")
-    context = get_context("forkserver")
-    context.set_forkserver_preload([WORKER])
-    return context
 
 
 def _how(code: int | None) -> str:
