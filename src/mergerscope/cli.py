@@ -102,7 +102,8 @@ def _stage_help(name: str) -> str:
     for node in ast.parse(source.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name == "run":
             # Google-style sections say what a caller in Python must know
-            return (ast.get_docstring(node) or "").split("\nArgs:")[0].split("\nRaises:")[0]
+            told = (ast.get_docstring(node) or "").split("\nArgs:")[0].split("\nRaises:")[0]
+            return told.replace("``", "`")
     raise AttributeError(f"{source} has no function run")
 
 
@@ -194,8 +195,8 @@ def summary(place: tuple[Paths, Path]) -> None:
 
 
 @cli.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port to listen at.")
 @click.pass_obj
 def ui(place: tuple[Paths, Path], host: str, port: int) -> None:
     """Open the MLflow UI on this project's runs and models; Ctrl-C ends it."""

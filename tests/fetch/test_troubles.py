@@ -114,7 +114,17 @@ def test_a_redirect_is_followed_and_a_loop_of_them_soon_left(service, asked, pac
 def test_nobody_at_the_address(service, asked, pace, tmp_path):
     with pytest.raises(SurveyError, match=r"not one galaxy could be fetched.* 2 x connection"):
         fetch(positions(tmp_path, 1, 2), tmp_path / "out", replace(asked, server="http://127.0.0.1:9"), pace, 2)
-    assert len(rows(tmp_path / "out" / "failed.csv")) == 2
+    lost = rows(tmp_path / "out" / "failed.csv")
+    assert len(lost) == 2
+    assert all("Connection refused" in row["detail"] for row in lost), "it stands at the end of what is told"
+
+
+def test_the_page_that_came_instead_is_told_as_far_as_its_title(service, asked, pace, tmp_path):
+    title = "We are sorry, the cutout service is being moved to another machine until Monday the 12th at noon UTC"
+    service.always[BAD] = service.body(f"<!DOCTYPE html><html><head><title>{title}</title></head>".encode())
+    fetch(positions(tmp_path, 10.5, BAD), tmp_path / "out", asked, pace, 2)
+    (lost,) = rows(tmp_path / "out" / "failed.csv")
+    assert title in lost["detail"]
 
 
 def test_a_server_that_is_down_is_left_alone_and_nothing_is_lost(service, asked, pace, tmp_path):

@@ -72,7 +72,7 @@ def test_galaxies_without_a_vector_are_listed_and_counted(packed, params, tmp_pa
     assert store.ids.tolist() == [IDS[row] for row in kept]
     assert [line["id"] for line in column(packed.imported / "missing.csv")] == IDS[7:15]
     assert meta["missing"] == 8
-    assert "8 galaxies of the survey, the first g00007, have none" in capsys.readouterr().err
+    assert "8 galaxies of the survey without a vector, the first g00007, will be" in capsys.readouterr().err
 
 
 def test_bad_rows_are_refused_one_by_one(packed, params, tmp_path, capsys):

@@ -12,7 +12,7 @@ __all__ = ["fetch"]
 
 @click.command()
 @click.option("--catalog", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="TABLE",
-              help="CSV, Parquet, FITS table or VOTable with id, ra and dec in degrees.")  # fmt: skip
+              help="CSV, ECSV, Parquet, FITS table or VOTable with id, ra and dec.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR",
               help="Folder of the survey: catalog.csv, images/, failed.csv.")  # fmt: skip
 @click.option("--layer", default="ls-dr10", show_default=True, help="Of the viewer, such as ls-dr9 or sdss.")

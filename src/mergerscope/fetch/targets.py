@@ -60,8 +60,8 @@ class Targets:
         self._columns = self._table.columns
         name = one_column(self._table, ID)
         if name is None:
-            raise TableError(f"{path} has no column 'id'; it has: {shown_columns(self._columns)}. Call the column with "
-                             "the names of the galaxies id.")  # fmt: skip
+            raise TableError(f"{path} has no column 'id'; it has: {shown_columns(self._columns)}. Give the "
+                             "galaxies' names in a column called id.")  # fmt: skip
         self._places = Places(self._table)
         self._id, self._ra, self._dec = (
             self._columns.index(column)

@@ -16,7 +16,7 @@ HELP = """
 With --crossmatch the list is matched with lists of others, such as of known mergers, and results/crossmatch/ tells
 what is in both, in theirs alone and in ours alone. A ranking that belongs to the present catalogue, embeddings and
 settings is used as it is; else galaxies are ranked first. Their tables are CSV, ECSV, FITS, VOTable or Parquet, with
-positions found by UCD or by names such as ra and RAJ2000."""
+positions found by UCD or by names such as ra and RAJ2000, in ICRS or in what the file declares."""
 
 DEFAULT_RADIUS = 3.0
 

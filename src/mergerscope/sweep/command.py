@@ -35,7 +35,7 @@ def sweep(
     if ctx.invoked_subcommand is not None:
         return
     if study is None:
-        raise click.UsageError("Missing option '--study'.", ctx)
+        raise click.UsageError("Missing option '--study': name the sweep, as in --study first.", ctx)
     # What can be wrong is looked for before anything heavy is loaded.
     from mergerscope.params import load_params
     from mergerscope.sweep.request import Request
