@@ -46,8 +46,8 @@ repro: $(STAMP) ## Fetch the data, run every stage whose inputs changed, print a
 	@mergerscope summary
 
 .PHONY: test
-test: $(STAMP) ## Run the test suite
-	python -m pytest
+test: $(STAMP) ## Run the test suite, on up to four cores
+	python -m pytest --numprocesses=logical --maxprocesses=4
 
 .PHONY: lint
 lint: $(STAMP) ## Check style, import contracts, the graph's wiring and the workflows

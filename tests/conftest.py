@@ -1,12 +1,22 @@
 """What tests of several rooms share."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import hypothesis
 import pytest
+
+PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
+
+LONGEST = ("pipeline/test_graph_runs.py", "stages/test_ray.py", "sweep/test_kills.py")
+"""Files that are begun first where several processes share the tests out, so that none is waited for at the end."""
+
+# Of work as small as here, several threads do nothing but wait for each other. Read when NumPy and torch are loaded, in
+# this process and in the programs that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # How long one example takes says nothing on a machine that does other work as well.
 hypothesis.settings.register_profile("mergerscope", deadline=None)
@@ -15,6 +25,13 @@ hypothesis.settings.load_profile("mergerscope")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew-golden", action="store_true", help="write tests/golden anew instead of comparing")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if PARALLEL:
+        here = Path(__file__).parent
+        rank = {here / name: number for number, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: rank.get(item.path, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,16 @@ STILL = ViewsParams(strength=0)
 SIDE = 32
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_together():
+    """As many encounters as a bank of these tests needs, and not the sixty-four of a real one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encounters, "TOGETHER", 16)
+        yield
+
+
 @pytest.fixture(scope="module")
-def bank():
+def bank(few_together):
     return encounter_bank(SIDE, seed=3, count=6)
 
 

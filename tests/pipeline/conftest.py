@@ -38,7 +38,7 @@ class Project:
         """Run a program that must succeed, and return what it wrote to both streams."""
         done = subprocess.run(
             command, cwd=self.root, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=900, check=False,
+            stderr=subprocess.STDOUT, text=True, timeout=1800, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout[-6000:]}"
         return done.stdout

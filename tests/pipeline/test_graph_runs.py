@@ -122,16 +122,14 @@ def test_a_training_that_is_killed_goes_on_where_it_was(finished):
     wait_for(lambda: list(project.root.glob(".scratch/train/*/last.ckpt")), process)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=60)
-    said = project.run("dvc", "repro")
-    assert set(stages_in(said)) == {"train", "register", "embed", "evaluate", "rank", "report"}
+    assert stages_in(project.run("dvc", "repro", "register")) == ["train", "register"]
     with (project.root / "results/train/history.csv").open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 6
     with sqlite3.connect(project.root / "mlflow.db") as database:
         (number,) = database.execute("SELECT count(*) FROM runs").fetchone()
     database.close()
     assert number == 2, "the first training and the resumed one, which is a single run"
-    project.commit("Second results")
-    assert stages_in(project.run("dvc", "repro")) == ["register"]
+    assert "embed" in stages_in(project.run("dvc", "repro", "--dry")), "made with the weights before"
 
 
 def wait_for(ready, process, seconds=300):
