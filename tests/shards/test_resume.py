@@ -132,15 +132,15 @@ def test_a_kill_between_the_two_renames(
 ) -> None:
     (tmp_path / "shards").mkdir()
     (tmp_path / "shards" / "old").touch()
-    rename = Path.rename
+    replace = Path.replace
 
     def until_the_second(path: Path, target: Path) -> Path:
         if target == tmp_path / "shards":
             raise KilledError
-        return rename(path, target)
+        return replace(path, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", until_the_second)
+        patch.setattr(Path, "replace", until_the_second)
         with pytest.raises(KilledError):
             write(tmp_path, interrupted)
     made.clear()
