@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -19,6 +20,7 @@ from mergerscope.shards.reader import read_shard
 from mergerscope.shards.sample import encode_sample, tar_tail
 from mergerscope.shards.shown import shown, shown_bytes, stretch_of
 from mergerscope.survey.catalog import read_catalog
+from mergerscope.survey.flux.image import FluxSpec
 
 BANDS = ("g", "r", "z")
 
@@ -124,7 +126,9 @@ def test_every_baseline_takes_flux(trained, small, flux, tmp_path):
 def test_dust_is_known_where_the_catalogue_tells_it(flux, small, settings):
     catalog = read_catalog(small.catalog)
     told = np.where(np.arange(len(catalog)) % 2, 0.01 * np.arange(len(catalog)), np.nan)
-    on = make_canvas(settings(), flux, Manifest.load(flux / "manifest.json"), catalog.with_columns(ebv=told))
+    table = catalog.table.append_column("ebv", pa.array(told))
+    dusty = replace(catalog, source=table, flux=FluxSpec(BANDS, "nanomaggy", None))
+    on = make_canvas(settings(), flux, Manifest.load(flux / "manifest.json"), dusty)
     asked = np.array([5, 0, 7, 5])
     np.testing.assert_allclose(on.ebv_of(catalog.ids[asked].tolist()), told[asked], rtol=1e-6)
     assert on.noise.shape == (3,)
