@@ -48,7 +48,8 @@ def write_text(path: Path, text: str) -> None:
 def put_folder(fresh: Path, place: Path) -> None:
     """Put a finished folder where another may stand, on the same file system.
 
-    A kill leaves the old folder in its place, or the new one in its place or under its first name.
+    A kill leaves the old folder or the new one in its place. Just between the two renames it leaves neither: the new
+    folder keeps its first name then, and the old one lies beside it as ``.old`` until the next call.
     """
     old = fresh.with_name(f"{fresh.name}.old")
     shutil.rmtree(old, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 import time
 from collections.abc import Callable
@@ -80,6 +81,17 @@ def test_an_open_catalogue_stays_as_it_was(maker, tmp_path: Path) -> None:
     write_catalog(table.slice(0, 1), path)
     assert catalog.ids.tolist() == ["a", "b"]
     assert read_catalog(path).ids.tolist() == ["a"]
+
+
+def test_another_process_gets_it_whole(maker, tmp_path: Path) -> None:
+    path = tmp_path / "catalog.parquet"
+    write_catalog(build(maker.simple({"b": "0.9", "a": "0.2"})).table, path)
+    catalog = read_catalog(path)
+    handed = pickle.loads(pickle.dumps(catalog))
+    path.unlink()
+    assert handed.ids.tolist() == ["a", "b"]
+    assert handed.table.equals(catalog.table)
+    assert (handed.target, handed.vote_columns) == (catalog.target, catalog.vote_columns)
 
 
 def test_a_damaged_column_is_told(maker, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,10 @@ class Catalog:
     survey_format: str
     flux: FluxSpec | None
     """How the images' flux is read; None where they are pictures."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process gets: the columns, for an open file cannot be handed over."""
+        return {part.name: getattr(self, part.name) for part in fields(self)} | {"source": self.table}
 
     def __len__(self) -> int:
         return int(self.source.num_rows if isinstance(self.source, pa.Table) else self.source.metadata.num_rows)
