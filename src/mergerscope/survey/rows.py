@@ -23,7 +23,7 @@ from mergerscope.errors import SurveyError
 from mergerscope.survey.archive import DAMAGE, Archive, is_hidden
 from mergerscope.survey.records import ImageRefusedError
 
-__all__ = ["Row", "TableFile"]
+__all__ = ["Row", "TableFile", "as_text"]
 
 MAX_TABLE_BYTES = 16 * 2**30
 """Of a zipped table, unpacked; it is read as a stream."""
@@ -160,14 +160,15 @@ class TableFile:
         try:
             with pq.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(BATCH_ROWS):
-                    for cells in zip(*(_as_text(column) for column in batch.columns), strict=True):
+                    for cells in zip(*(as_text(column) for column in batch.columns), strict=True):
                         number += 1
                         yield Row(f"{self.name}:{number}", list(cells))
         except (pa.ArrowException, OSError) as error:
             raise SurveyError(f"{self.path} cannot be read after row {number}: {error}.") from None
 
 
-def _as_text(column: pa.Array) -> list[str]:
+def as_text(column: pa.Array) -> list[str]:
+    """Return the cells of a column, nulls as blanks; a column that text cannot hold as its type, once a row."""
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())  # a yes-no column is a vote of 0 or 1
     try:
