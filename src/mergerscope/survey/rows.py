@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from mergerscope.errors import SurveyError
 from mergerscope.survey.archive import DAMAGE, Archive, is_hidden
 from mergerscope.survey.records import ImageRefusedError
+from mergerscope.survey.remarks import without_remarks
 
 __all__ = ["Row", "TableFile", "as_text"]
 
@@ -51,7 +52,7 @@ class TableFile:
             path: of the file.
             kind: csv, gzip, zip or parquet, whatever the file is called.
             separator: of the cells of a CSV.
-            remarks: whether lines of a CSV that begin with # are remarks.
+            remarks: whether lines of a CSV before its header that begin with # are remarks, see `without_remarks`.
 
         Raises:
             SurveyError: unreadable, not UTF-8, empty, or with a repeated column name.
@@ -102,11 +103,11 @@ class TableFile:
                     nonlocal read
                     for content in text:
                         read += 1
-                        if not (self._remarks and content.startswith("#")):
-                            yield content
+                        yield content
 
                 # strict: an unclosed quote would otherwise swallow the rest of the file into one cell.
-                reader = csv.reader(counted(), delimiter=self._separator, strict=True)
+                content = without_remarks(counted(), self._separator) if self._remarks else counted()
+                reader = csv.reader(content, delimiter=self._separator, strict=True)
 
                 def numbered() -> Iterator[tuple[int, list[str]]]:
                     nonlocal line
