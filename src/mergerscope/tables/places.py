@@ -159,12 +159,14 @@ class Places:
     def _frame_of(self, name: str) -> Frame:
         if not self.longitude.in_hours:
             return GALACTIC
+        in_name = next((frame for word, frame in NAMED_FRAMES.items() if word in name.lower()), None)
         try:
             declared = self._table.frame(name)
         except ValueError as error:
+            if in_name is not None:
+                return in_name
             raise TableError(f"{self._table.path}: the position in column {name!r} is in {error}. Give it in ICRS.") \
                 from None  # fmt: skip
-        in_name = next((frame for word, frame in NAMED_FRAMES.items() if word in name.lower()), None)
         if in_name is None:
             return declared or ICRS
         # the header may be that of the image which the places were taken from

@@ -15,7 +15,7 @@ from astropy.table import Column, Table
 
 from mergerscope.errors import TableError
 from mergerscope.survey.rows import Row, as_text
-from mergerscope.tables.frames import ICRS, Frame, frame_of, of_fits_header
+from mergerscope.tables.frames import ICRS, Frame, declared, frame_of, of_fits_header
 from mergerscope.tables.kinds import FORMATS, GIVE
 
 __all__ = ["AstropyTable"]
@@ -117,7 +117,7 @@ def _ecsv(path: Path) -> tuple[Table, FrameOf]:
 
 
 def _of_coosys(system: CooSys) -> Frame | None:
-    return frame_of(system.system, system.equinox or "", system.epoch or "") if system.system else None
+    return frame_of(system.system, system.equinox or "", system.epoch or "") if declared(system.system) else None
 
 
 def _ucd(table: Table, number: int) -> str:
