@@ -1,5 +1,8 @@
 """Tables of positions in every format give the same galaxies."""
 
+import gzip
+import zipfile
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -74,8 +77,65 @@ def test_other_units_and_systems_become_icrs_degrees(tmp_path):
     np.testing.assert_allclose([target.dec_deg for target in found], old.icrs.dec.deg)
     table["RAB1950"].unit = "kpc"
     table.write(tmp_path / "t.vot", format="votable", overwrite=True)
-    with pytest.raises(TableError, match="'kpc' is no unit of angle"):
+    with pytest.raises(TableError, match=r"'kpc' is no unit of angle, and t\.vot:1 has a number there"):
         Targets(tmp_path / "t.vot")
+
+
+def test_columns_of_the_names_that_we_write_do_not_stand_for_the_position(tmp_path):
+    table = Table({"id": ["a"], "ra_deg": [1.0], "dec_deg": [2.0], "east": [150.0], "north": [3.0], "votes": [5]})
+    for name, ucd in (("east", "pos.eq.ra;meta.main"), ("north", "pos.eq.dec;meta.main")):
+        table[name].info.meta = {"ucd": ucd}
+    table.write(tmp_path / "t.vot", format="votable")
+    targets = Targets(tmp_path / "t.vot")
+    assert list(targets.rows()) == [Target("a", 150.0, 3.0, ["5"])]
+    assert targets.more_columns == ["votes"]
+
+
+def test_a_row_whose_id_begins_with_a_hash_is_listed(tmp_path):
+    lines = ["# a remark, of ours", "id,ra,dec,note", "a,1,2,x", "#b,3,4,y", 'c,5,6,"one', '# two"', "# the end"]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    first, hashed, quoted, end = Targets(tmp_path / "t.csv").rows()
+    assert first == Target("a", 1.0, 2.0, ["x"])
+    assert isinstance(hashed, Bad)
+    assert (hashed.id, hashed.reason) == ("#b", "id-characters")
+    assert quoted == Target("c", 5.0, 6.0, ["one\n# two"])
+    assert isinstance(end, Bad)
+    assert end.reason == "field-count"
+
+
+@pytest.mark.parametrize("lines", [
+    ["#id,ra,dec", "a,10,2", "b,3,4"],
+    ["# from TOPCAT", "# id, ra, dec", "a,10:12:13,+02:00:00", "b,3,4"],
+    ["# made by: us, today", "", "#id\tra\tdec", "a\t10\t2", "b\t3\t4"],
+    ["# three, words, here", "id,ra,dec", "a,10,2", "b,3,4"],
+    ['# "open,1,2', "id;ra;dec", "a;10;2", "b;3;4"],
+])  # fmt: skip
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_header_may_be_a_remark(tmp_path, lines, packed):
+    path = tmp_path / "t.csv"
+    path.write_text("\ufeff" + "\r\n".join(lines) + "\r\n", encoding="utf-8")
+    if packed:
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    targets = Targets(path)
+    assert [target.id for target in targets.rows()] == ["a", "b"]
+    assert list(targets.rows())[1] == Target("b", 3.0, 4.0, [])
+
+
+def test_remarks_of_a_zipped_table(tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.writestr("t.csv", "# a remark\n#id,ra,dec\na,1,2\n#b,3,4\n")
+    good, bad = Targets(tmp_path / "t.zip").rows()
+    assert good == Target("a", 1.0, 2.0, [])
+    assert bad.id == "#b"
+
+
+@pytest.mark.filterwarnings("ignore::astropy.io.votable.exceptions.W50")
+@pytest.mark.parametrize(("unit", "given"), [("deg", ("", "")), ("h:m:s", ("10:12:13", "")), ("", ("10:12:13", ""))])
+def test_the_list_of_failures_keeps_no_text_that_it_would_read_otherwise(tmp_path, unit, given):
+    table = Table({"id": ["a"], "ra": ["10:12:13"], "dec": [""]}, units={"ra": unit} if unit else None)
+    table.write(tmp_path / "t.vot", format="votable")
+    (bad,) = Targets(tmp_path / "t.vot").rows()
+    assert (bad.ra, bad.dec) == given
 
 
 def test_the_list_of_failures_is_in_icrs_whatever_the_table_was_in(tmp_path):

@@ -1,6 +1,5 @@
 """What the monitors of each epoch look at, and what they must never look at."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -69,6 +69,15 @@ FK4_1950, FK5_1975 = ("fk4", {"equinox": "B1950"}), ("fk5", {"equinox": "J1975"}
     ({"EQUINOX": 2000.0, "names": ("RAB1950", "DEB1950")}, FK4_1950),
     ({"RADESYS": "FK4", "names": ("RAJ2000", "DEJ2000")}, ("icrs", {})),
     ({"names": ("RA_J2000", "DEC_J2000")}, ("icrs", {})),
+    ({"RADESYS": ""}, ("icrs", {})),
+    ({"RADESYS": "unknown", "EQUINOX": 0.0}, ("icrs", {})),
+    ({"RADESYS": None, "EQUINOX": None}, ("icrs", {})),
+    ({"RADESYS": "NONE", "EQUINOX": 1950.0}, FK4_1950),
+    ({"RADESYS": "FK5", "EQUINOX": 0}, ("fk5", {})),
+    ({"RADESYS": "ICRS", "EQUINOX": "once"}, ("icrs", {})),
+    ({"RADE1": " ", "RADE2": "", "RADESYS": "FK4"}, FK4_1950),
+    ({"RADESYS": "GAPPT", "names": ("RA_ICRS", "DE_ICRS")}, ("icrs", {})),
+    ({"EQUINOX": "once", "names": ("RAB1950", "DEB1950")}, FK4_1950),
     ({}, ("icrs", {})),
 ])  # fmt: skip
 def test_the_frame_of_a_fits_table(tmp_path, cards, frame):
@@ -79,6 +88,7 @@ def test_the_frame_of_a_fits_table(tmp_path, cards, frame):
 J2000, OLD = {"ID": "a", "system": "eq_FK5", "equinox": "J2000"}, {"ID": "b", "system": "eq_FK4", "equinox": "B1950"}
 
 
+@pytest.mark.filterwarnings("ignore::astropy.io.votable.exceptions.E16")
 @pytest.mark.parametrize(("given", "frame"), [
     ({"systems": [OLD]}, FK4_1950),
     ({"systems": [J2000, OLD], "refs": ("b", "b")}, FK4_1950),
@@ -88,6 +98,8 @@ J2000, OLD = {"ID": "a", "system": "eq_FK5", "equinox": "J2000"}, {"ID": "b", "s
     ({"systems": [{"ID": "g", "system": "galactic"}], "refs": ("g", "g"), "names": ("l", "b"),
       "ucds": ("pos.galactic.lon", "pos.galactic.lat")}, ("galactic", {})),
     ({"systems": []}, ("icrs", {})),
+    ({"systems": [{"ID": "u", "system": "unknown"}]}, ("icrs", {})),
+    ({"systems": [J2000, OLD], "names": ("RA_ICRS", "DE_ICRS")}, ("icrs", {})),
 ])  # fmt: skip
 def test_the_frame_of_a_votable(tmp_path, given, frame):
     votable(tmp_path / "list.vot", **given)
@@ -122,6 +134,41 @@ def test_names_alone_tell_the_frame_in_a_text(tmp_path):
     check(path, *icrs("fk4", equinox="B1950"))
     path.write_bytes(gzip.compress(path.read_bytes()))
     check(path, *icrs("fk4", equinox="B1950"))
+
+
+TEN = 15 * (10 + 12 / 60 + 13 / 3600)
+
+
+@pytest.mark.filterwarnings("ignore::astropy.io.votable.exceptions.W50")
+@pytest.mark.parametrize(("unit", "text", "degrees"), [
+    ('"h:m:s"', "10:12:13", TEN), ("h:m:s", "10 12 13", TEN), ("hms", "10h12m13s", TEN), ("HH:MM:SS", "10:12:13", TEN),
+    ("hh:mm:ss.sss", "10:12:13", TEN), ("hourangle", "10:12:13", TEN), ("h", "10:12:13", TEN), ("hms", "10.5", 157.5),
+    ('"d:m:s"', "10:12:13", TEN / 15), ("dms", "10 12 13", TEN / 15), ("dd:mm:ss", "10.5", 10.5),
+    ("deg", "10:12:13", TEN / 15), ("deg", "10h12m13s", TEN), ("", "10:12:13", TEN), ("", "10d12m13s", TEN / 15),
+    ("degrees", "10.5", 10.5), ("DEG", "10.5", 10.5), ("Degree", "10.5", 10.5), ("RAD", "1", np.degrees(1)),
+    ("", "10.5", 10.5), ("arcmin", "90", 1.5), ("nonsense", "10:12:13", TEN), ("h:m:s", "", np.nan),
+])  # fmt: skip
+def test_units_of_right_ascension(tmp_path, unit, text, degrees):
+    table = Table({"ra": [text, text], "dec": ["0", "0"]}, units={"ra": unit} if unit else None)
+    table.write(tmp_path / "list.vot", format="votable")
+    check(tmp_path / "list.vot", [degrees] * 2, [np.nan if np.isnan(degrees) else 0] * 2)
+
+
+def test_a_declination_in_parts(tmp_path):
+    table = Table({"RAJ2000": ["10 12 13"], "DEJ2000": ["-10 12 13"]}, units={"RAJ2000": "h:m:s", "DEJ2000": "d:m:s"})
+    table.write(tmp_path / "list.ecsv", format="ascii.ecsv")
+    check(tmp_path / "list.ecsv", [TEN], [-TEN / 15])
+
+
+@pytest.mark.filterwarnings("ignore::astropy.io.votable.exceptions.W50")
+def test_an_unknown_unit_matters_where_there_is_a_number(tmp_path):
+    table = Table({"ra": ["10:12:13", "--", "what", "10.5"], "dec": ["0"] * 4}, units={"ra": "furlong"})
+    table[:3].write(tmp_path / "list.vot", format="votable")
+    placed = list(Places(open_table(tmp_path / "list.vot")).rows())
+    assert [one.problem and one.problem.reason for one in placed] == [None, None, "position-not-a-number"]
+    table.write(tmp_path / "list.vot", format="votable", overwrite=True)
+    with pytest.raises(TableError, match=r"'furlong' is no unit of angle, and list\.vot:4 has a number there"):
+        Places(open_table(tmp_path / "list.vot"))
 
 
 @given(st.lists(st.tuples(st.floats(0, 360, exclude_max=True), st.floats(-89.9, 89.9)), min_size=1, max_size=5))

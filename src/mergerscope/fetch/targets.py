@@ -20,7 +20,7 @@ ID = ("id",)
 ADDED = ("reason", "detail")
 """What a list of failures has beside the columns of the table that it comes from."""
 
-MADE_ANEW = ("filename", *ADDED)
+MADE_ANEW = ("filename", "ra_deg", "dec_deg", *ADDED)
 """Columns that are ours: so a list of failures, or a fetched catalogue, may be given again."""
 
 
@@ -63,13 +63,10 @@ class Targets:
             raise TableError(f"{path} has no column 'id'; it has: {shown_columns(self._columns)}. Give the "
                              "galaxies' names in a column called id.")  # fmt: skip
         self._places = Places(self._table)
-        self._id, self._ra, self._dec = (
-            self._columns.index(column)
-            for column in (name, self._places.longitude.name, self._places.latitude.name)
-        )  # fmt: skip
-        taken = {self._id, self._ra, self._dec}
+        self._id = self._columns.index(name)
+        taken = {name, self._places.longitude.name, self._places.latitude.name}
         ours = {column for column in self._columns if column.lower() in MADE_ANEW}
-        self._more = [i for i, column in enumerate(self._columns) if i not in taken and column not in ours]
+        self._more = [i for i, column in enumerate(self._columns) if column not in taken | ours]
         self.more_columns = [self._columns[i] for i in self._more]
         self.ids, self._repeated, self.count = self._count()
 
@@ -104,8 +101,7 @@ class Targets:
         """Return the position for the list of failures, whose columns are in ICRS degrees whatever the table has."""
         if not isnan(placed.ra_deg):
             return repr(placed.ra_deg), repr(placed.dec_deg)
-        cells = placed.row.cells
-        return (cells[self._ra], cells[self._dec]) if self._places.as_they_stand else ("", "")
+        return self._places.as_given(placed.row)
 
     def _count(self) -> tuple[set[str], set[str], int]:
         seen: set[str] = set()

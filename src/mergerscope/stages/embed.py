@@ -155,5 +155,3 @@ def _write_meta(
         "shards": [{"name": entry.name.removesuffix(".tar"), "count": entry.count} for entry in manifest.shards],
     }
     write_text(path, json.dumps(meta, indent=1) + "\n")
-
-

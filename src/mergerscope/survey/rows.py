@@ -22,8 +22,9 @@ import pyarrow.parquet as pq
 from mergerscope.errors import SurveyError
 from mergerscope.survey.archive import DAMAGE, Archive, is_hidden
 from mergerscope.survey.records import ImageRefusedError
+from mergerscope.survey.remarks import without_remarks
 
-__all__ = ["Row", "TableFile"]
+__all__ = ["Row", "TableFile", "as_text"]
 
 MAX_TABLE_BYTES = 16 * 2**30
 """Of a zipped table, unpacked; it is read as a stream."""
@@ -51,7 +52,7 @@ class TableFile:
             path: of the file.
             kind: csv, gzip, zip or parquet, whatever the file is called.
             separator: of the cells of a CSV.
-            remarks: whether lines of a CSV that begin with # are remarks.
+            remarks: whether lines of a CSV before its header that begin with # are remarks, see `without_remarks`.
 
         Raises:
             SurveyError: unreadable, not UTF-8, empty, or with a repeated column name.
@@ -102,11 +103,11 @@ class TableFile:
                     nonlocal read
                     for content in text:
                         read += 1
-                        if not (self._remarks and content.startswith("#")):
-                            yield content
+                        yield content
 
                 # strict: an unclosed quote would otherwise swallow the rest of the file into one cell.
-                reader = csv.reader(counted(), delimiter=self._separator, strict=True)
+                content = without_remarks(counted(), self._separator) if self._remarks else counted()
+                reader = csv.reader(content, delimiter=self._separator, strict=True)
 
                 def numbered() -> Iterator[tuple[int, list[str]]]:
                     nonlocal line
@@ -160,14 +161,15 @@ class TableFile:
         try:
             with pq.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(BATCH_ROWS):
-                    for cells in zip(*(_as_text(column) for column in batch.columns), strict=True):
+                    for cells in zip(*(as_text(column) for column in batch.columns), strict=True):
                         number += 1
                         yield Row(f"{self.name}:{number}", list(cells))
         except (pa.ArrowException, OSError) as error:
             raise SurveyError(f"{self.path} cannot be read after row {number}: {error}.") from None
 
 
-def _as_text(column: pa.Array) -> list[str]:
+def as_text(column: pa.Array) -> list[str]:
+    """Return the cells of a column, nulls as blanks; a column that text cannot hold as its type, once a row."""
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())  # a yes-no column is a vote of 0 or 1
     try:

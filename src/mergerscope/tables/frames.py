@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from astropy.io.fits.card import Undefined
 
-__all__ = ["B1950", "GALACTIC", "ICRS", "Frame", "frame_of", "of_fits_header"]
+__all__ = ["B1950", "GALACTIC", "ICRS", "Frame", "declared", "frame_of", "of_fits_header"]
 
 Array = np.ndarray[Any, Any]
 
@@ -17,6 +18,7 @@ SYSTEMS = {
     "galactic": "galactic",
 }  # fmt: skip
 """astropy's name by the words of VOTable's COOSYS and of FITS, in lower case."""
+UNDECLARED = frozenset({"", "unknown", "none"})
 FIRST_FK5 = 1984.0
 """Where FITS names an equinox alone, one before this is FK4 (Calabretta & Greisen 2002, section 3.1)."""
 
@@ -69,7 +71,7 @@ def frame_of(system: str, equinox: str = "", epoch: str = "") -> Frame:
 
     Args:
         system: in the words of COOSYS or RADESYS.
-        equinox: such as J2000, 1950.0 or "" for the system's usual one.
+        equinox: such as J2000, 1950.0 or "", UNKNOWN, NONE or 0 for the system's usual one.
         epoch: of the observation, likewise.
 
     Raises:
@@ -88,7 +90,8 @@ def frame_of(system: str, equinox: str = "", epoch: str = "") -> Frame:
 def of_fits_header(header: Mapping[str, Any], column: int) -> Frame | None:
     """Return the frame that the cards of a FITS table give for a column, or None for none.
 
-    ``RADEna`` and ``EQUIna`` of the column, else ``RADESYS`` and ``EQUINOX`` of the table.
+    ``RADEna`` and ``EQUIna`` of the column, else ``RADESYS`` and ``EQUINOX`` of the table. A card counts as absent
+    where it is blank, UNKNOWN or NONE, or an equinox of 0.
 
     Args:
         header: of the table.
@@ -99,19 +102,25 @@ def of_fits_header(header: Mapping[str, Any], column: int) -> Frame | None:
     """
     table = "RADESYS" if "RADESYS" in header else "RADECSYS"
     for system, equinox in ((f"RADE{column}", f"EQUI{column}"), (table, "EQUINOX")):
-        named, year = header.get(system), header.get(equinox)
-        if named is not None:
-            return frame_of(str(named), "" if year is None else str(year))
-        if year is not None:
-            before = float(_time(str(year), "J")[1:]) < FIRST_FK5
-            return frame_of("FK4" if before else "FK5", str(year))
+        named, told = declared(header.get(system)), declared(header.get(equinox))
+        if named:
+            return frame_of(named, told)
+        if year := _time(told, ""):
+            before = float(year.lstrip("JB")) < FIRST_FK5
+            return frame_of("FK4" if before else "FK5", year)
     return None
 
 
+def declared(value: object) -> str:
+    """Return what a file declares, "" where that is blank or says that nobody knows."""
+    text = "" if value is None or isinstance(value, Undefined) else str(value).strip()
+    return "" if text.lower() in UNDECLARED else text
+
+
 def _time(text: str, letter: str) -> str:
-    """Return a year with its letter; ``letter`` where it has none."""
-    text = text.strip().upper()
-    if not text:
+    """Return a year with its letter; ``letter`` where it has none; "" for none, for which some write 0."""
+    text = declared(text).upper()
+    if not text or text.strip("0") in ("", "."):
         return ""
     given, year = (text[0], text[1:]) if text[0] in "JB" else (letter, text)
     try:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from mergerscope.errors import TableError
+from mergerscope.survey.remarks import without_remarks
 
 __all__ = ["FORMATS", "GIVE", "header_line", "is_gzip", "kind_of"]
 
@@ -44,14 +45,18 @@ def kind_of(path: Path) -> str:
     return "ecsv" if text.startswith(b"# %ECSV") else "csv"
 
 
-def header_line(path: Path) -> str:
-    """Return the first line of a text that is neither blank nor a remark, which begins with #; "" for none.
+def header_line(path: Path, separators: str) -> str:
+    """Return the line of a text that names the columns, see `without_remarks`; "" for none.
+
+    Args:
+        path: of the file.
+        separators: of cells that there may be.
 
     Raises:
         TableError: it cannot be read.
     """
     lines = _head(path, MAX_REMARKS).decode("utf-8", "replace").removeprefix("\ufeff").splitlines()
-    return next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    return next(without_remarks(lines, separators), "")
 
 
 def is_gzip(path: Path) -> bool:

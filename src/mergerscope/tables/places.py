@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from math import isfinite, nan
+from math import isfinite, isnan, nan
 
 import numpy as np
 
 from mergerscope.errors import TableError
-from mergerscope.survey.fields import FieldError
+from mergerscope.survey.fields import FieldError, parse_number
 from mergerscope.survey.rows import Row
-from mergerscope.tables.angles import AngleColumn, degrees_of_unit
+from mergerscope.tables.angles import AngleColumn, AngleUnit, is_in_parts, unit_of
 from mergerscope.tables.frames import B1950, GALACTIC, ICRS, Frame
 from mergerscope.tables.table import OutsideTable
 
@@ -61,7 +61,8 @@ class Places:
     Right ascension and declination are the columns whose UCDs are ``pos.eq.ra;meta.main`` and ``pos.eq.dec;meta.main``,
     else those that have names such as ``ra``, ``RAJ2000`` or ``_RA``, else the only ones with a UCD ``pos.eq.ra`` and
     ``pos.eq.dec``. Where there are none, galactic coordinates are looked for in the same way. Numbers are degrees
-    unless the column's unit is another; texts may be sexagesimal, right ascension then in hours.
+    unless the column's unit is another; texts may be sexagesimal, right ascension then in hours unless the unit says
+    otherwise.
 
     They are ICRS, unless the file declares another system (COOSYS of a VOTable, RADESYS and EQUINOX of FITS) or the
     columns' names do (``RAB1950``): then they are changed to ICRS by astropy, without proper motions.
@@ -78,10 +79,15 @@ class Places:
         self._at = table.columns.index(self.longitude.name), table.columns.index(self.latitude.name)
         self.frame = self._find_frame()
 
-    @property
-    def as_they_stand(self) -> bool:
-        """Whether numbers in the cells are ICRS degrees already."""
-        return self.frame == ICRS and self.longitude.factor == self.latitude.factor == 1
+    def as_given(self, row: Row) -> tuple[str, str]:
+        """Return the cells of the position where they mean the same in a table that says nothing of them, else blanks.
+
+        Args:
+            row: with as many cells as the table has columns.
+        """
+        longitude, latitude = (row.cells[i] for i in self._at)
+        usual = self.longitude.is_usual(longitude) and self.latitude.is_usual(latitude)
+        return (longitude, latitude) if usual and self.frame == ICRS else ("", "")
 
     def rows(self, wanted: Collection[str] | None = None) -> Iterator[Placed]:
         """Yield the rows in file order; half a position is none.
@@ -140,10 +146,24 @@ class Places:
 
     def _column(self, name: str, low: float, high: float, *, in_hours: bool = False) -> AngleColumn:
         try:
-            return AngleColumn(name, low, high, in_hours, degrees_of_unit(self._table.unit(name)))
+            unit = unit_of(self._table.unit(name))
         except ValueError as error:
-            raise TableError(f"{self._table.path}: column {name!r}: {error}. Give degrees, or another unit of angle.") \
-                from None  # fmt: skip
+            # a sexagesimal text says itself what it is
+            number = self._first_number(name)
+            if number is not None:
+                raise TableError(f"{self._table.path}: column {name!r}: {error}, and {number.source} has a number "
+                                 "there. Give degrees, or another unit of angle.") from None  # fmt: skip
+            unit = AngleUnit()
+        return AngleColumn(name, low, high, in_hours, unit)
+
+    def _first_number(self, name: str) -> Row | None:
+        at = self._table.columns.index(name)
+        for row in self._table.rows({name}):
+            if len(row.cells) == len(self._table.columns) and not is_in_parts(row.cells[at]):
+                value = parse_number(row.cells[at])
+                if value is not None and not isnan(value):
+                    return row
+        return None
 
     def _find_frame(self) -> Frame:
         frames = {column.name: self._frame_of(column.name) for column in (self.longitude, self.latitude)}
@@ -159,12 +179,14 @@ class Places:
     def _frame_of(self, name: str) -> Frame:
         if not self.longitude.in_hours:
             return GALACTIC
+        in_name = next((frame for word, frame in NAMED_FRAMES.items() if word in name.lower()), None)
         try:
             declared = self._table.frame(name)
         except ValueError as error:
+            if in_name is not None:
+                return in_name
             raise TableError(f"{self._table.path}: the position in column {name!r} is in {error}. Give it in ICRS.") \
                 from None  # fmt: skip
-        in_name = next((frame for word, frame in NAMED_FRAMES.items() if word in name.lower()), None)
         if in_name is None:
             return declared or ICRS
         # the header may be that of the image which the places were taken from

@@ -30,7 +30,7 @@ class PlainTable:
         self.path = path
         separator = ","
         if kind == "csv":
-            separator = max(SEPARATORS, key=header_line(path).count)
+            separator = max(SEPARATORS, key=header_line(path, SEPARATORS).count)
             kind = "gzip" if is_gzip(path) else kind
         with _as_table_error():
             self._file = TableFile(path, kind, separator, remarks=True)

@@ -49,8 +49,8 @@ def open_table(path: Path) -> OutsideTable:
     """Open FITS, VOTable, ECSV, Parquet or CSV, told apart by their first bytes.
 
     All but Parquet may be packed with gzip, a CSV also with zip. Cells of a CSV may also be separated by tabs,
-    semicolons or bars; lines that begin with # are remarks. Of several tables in a file the first is taken. CSV and
-    Parquet are read a few rows at a time, the others as a whole.
+    semicolons or bars; lines before its header that begin with # are remarks. Of several tables in a file the first is
+    taken. CSV and Parquet are read a few rows at a time, the others as a whole.
 
     Raises:
         TableError: it is not there, of no such format, or damaged.

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from astropy.io import fits, votable
 from astropy.io.votable.tree import CooSys
 from astropy.table import Column, Table
 
 from mergerscope.errors import TableError
-from mergerscope.survey.rows import Row
-from mergerscope.tables.frames import ICRS, Frame, frame_of, of_fits_header
+from mergerscope.survey.rows import Row, as_text
+from mergerscope.tables.frames import ICRS, Frame, declared, frame_of, of_fits_header
 from mergerscope.tables.kinds import FORMATS, GIVE
 
 __all__ = ["AstropyTable"]
@@ -116,7 +117,7 @@ def _ecsv(path: Path) -> tuple[Table, FrameOf]:
 
 
 def _of_coosys(system: CooSys) -> Frame | None:
-    return frame_of(system.system, system.equinox or "", system.epoch or "") if system.system else None
+    return frame_of(system.system, system.equinox or "", system.epoch or "") if declared(system.system) else None
 
 
 def _ucd(table: Table, number: int) -> str:
@@ -149,8 +150,9 @@ def _as_text(column: Any) -> list[str]:
     masked = np.ma.getmaskarray(column) if np.ma.isMaskedArray(column) else np.zeros(len(column), bool)
     values = np.asarray(column)
     if values.dtype.kind == "b":
-        values = values.astype(np.int8)  # a yes-no column is a vote of 0 or 1
-    texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values]
+        texts = as_text(pa.array(values))
+    else:
+        texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values]
     return ["" if hidden else text.strip() for text, hidden in zip(texts, masked, strict=True)]
 
 
