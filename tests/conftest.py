@@ -15,8 +15,8 @@ LONGEST = ("pipeline/test_graph_runs.py", "stages/test_ray.py", "sweep/test_kill
 """Files that are begun first where several processes share the tests out, so that none is waited for at the end."""
 
 # Of work as small as here, several threads do nothing but wait for each other. Read when NumPy and torch are loaded, in
-# this process and in the programs that tests start.
-os.environ["OMP_NUM_THREADS"] = "1"
+# this process and in the programs that tests start; Numba, which UMAP loads, would set torch's number to its own.
+os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
 
 # How long one example takes says nothing on a machine that does other work as well.
 hypothesis.settings.register_profile("mergerscope", deadline=None)

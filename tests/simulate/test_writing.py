@@ -135,7 +135,7 @@ def test_ctrl_c_ends_the_workers_and_leaves_nothing(file_format, wait_s, tmp_pat
 def _fail(task):
     if task == 1:
         raise ValueError(f"task {task}")
-    time.sleep(60 if task else 0)
+    time.sleep(600 if task else 0)
     return task
 
 
@@ -143,7 +143,7 @@ def test_an_error_in_a_worker_ends_the_others_at_once():
     start = time.monotonic()
     with pytest.raises(ValueError, match="task 1"):
         list(crew.in_order(_fail, range(9), 3))
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 300
 
 
 def _die(task):
