@@ -210,9 +210,15 @@ def test_a_bad_file_is_refused_as_a_whole_and_told(
     result = made.build(root)
     assert reasons(result.refused) == {"late.h5": reason or kind}
     assert any(note.startswith(f"late.h5 is left out as a whole ({reason or kind})") for note in result.notes)
-    told = re.findall(r"(\d+) galaxies are lost with it", result.refused[0].detail)
+    told = re.findall(r"lost with it: (\d+) galaxies", result.refused[0].detail)
     assert told == ([] if lost is None else [str(lost)])
     assert result.table.num_rows == 12
+
+
+def test_a_file_of_one_galaxy_is_told_as_one(made: Any, hdf5: Maker) -> None:
+    hdf5("late.h5", rows=1, images=np.zeros((1, 3, 16, 16), np.int16))
+    result = made.build(labels(hdf5("images.h5"), "1000,1"))
+    assert result.refused[0].detail.endswith("; lost with it: 1 galaxy")
 
 
 def test_only_bad_files_are_an_error(made: Any, hdf5: Maker) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mergerscope.counts import plural
 from mergerscope.errors import SurveyError
 from mergerscope.survey.fields import FieldError, parse_position, parse_reddening
 from mergerscope.survey.flux.hdf5 import ImageFile, hdf5_files
@@ -72,7 +73,7 @@ def _usable(root: Path, names: list[str]) -> tuple[list[str], list[Refusal]]:
                     )  # fmt: skip
         except ImageRefusedError as problem:
             lost = None if problem.reason == "zip-bomb" else _rows_of(root / name)
-            more = "" if lost is None else f"; {lost} galaxies are lost with it"
+            more = "" if lost is None else f"; lost with it: {plural(lost, 'galaxy', 'galaxies')}"
             refused.append(Refusal(Path(name).stem, name, "catalog", problem.reason, problem.detail + more))
         else:
             usable.append(name)
