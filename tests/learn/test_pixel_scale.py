@@ -7,12 +7,15 @@ from mergerscope.params import ViewsParams
 from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.sampling import Sampling
 
-ONE, MANY = Sampling(900, 0.311, 0.311, 0.311, 0.262), Sampling(900, 0.311, 0.2, 0.5, 0.262)
+ONE = Sampling(900, 0.311, 0.311, 0.311, 0.262, 0.262, 0.262)
+MANY = Sampling(900, 0.311, 0.2, 0.5, 0.262, 0.262, 0.262)
+TWICE = Sampling(900, 0.311, 0.311, 0.311, 0.262, 0.262, 0.524)
 
 
 @pytest.mark.parametrize(("named", "told", "arcsec", "note"), [
     (None, ONE, 0.311, ""),
     (None, MANY, 0.311, "pixels of 0.2 to 0.5 arcsec are all blurred as those of the median, 0.311"),
+    (None, TWICE, 0.311, ""),
     (None, None, 0.262, "no file tells the side of a pixel: 0.262 arcsec"),
     (0.4, None, 0.4, ""),
     (0.3, ONE, 0.3, ""),

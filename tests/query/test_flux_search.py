@@ -7,13 +7,14 @@ import gzip
 import io
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from mergerscope.errors import QueryError
+from mergerscope.errors import ContractError, QueryError
 from mergerscope.params import parse_params
 from mergerscope.query.request import Request
 from mergerscope.query.run import run
@@ -191,10 +192,59 @@ def test_what_is_named_and_cannot_be_compared_ends_the_search(flux, search, tmp_
     assert not flux.search_results.exists()
 
 
-def test_a_missing_band_may_be_filled(flux, search, params, tmp_path):
+def with_flux(params, **changes):
+    return params.model_copy(update={"flux": params.flux.model_copy(update=changes)})
+
+
+def reshard_as(paths, **changes: object) -> None:
+    """Let the shards tell that they were made otherwise."""
+    replace(Manifest.load(paths.manifest), **changes).save(paths.manifest)
+
+
+def test_a_missing_band_is_filled_where_the_shards_were_and_not_as_params_say_now(flux, search, params, tmp_path):
     (tmp_path / "two.fits").write_bytes(cutout(galaxy(5)[:2], bands="gr"))
-    filled = params.model_copy(update={"flux": params.flux.model_copy(update={"missing_bands": "fill"})})
-    assert search(tmp_path / "two.fits", params=filled, top=1)
+    with pytest.raises(QueryError, match="missing-band"):
+        search(tmp_path / "two.fits", params=with_flux(params, missing_bands="fill"))
+    reshard_as(flux, missing_bands="fill")
+    assert search(tmp_path / "two.fits", top=1)
+
+
+def test_bits_mask_where_they_did_in_the_shards_and_not_as_params_say_now(flux, search, params, tmp_path):
+    mask = fits.ImageHDU(np.ones((SIDE, SIDE), np.int16), name="MASK")
+    masked = bytes_of(fits.PrimaryHDU(galaxy(5), header_of(PIXEL, BANDS="grz")), mask)
+    (tmp_path / "masked.fits").write_bytes(masked)
+    assert is_found(search(tmp_path / "masked.fits", params=with_flux(params, mask_bits=1), top=1)[0], "g05")
+    reshard_as(flux, mask_bits=1)
+    with pytest.raises(QueryError, match="all-masked"):
+        search(tmp_path / "masked.fits")
+
+
+def test_shards_that_do_not_tell_how_they_were_masked_are_to_be_made_again(flux, search):
+    reshard_as(flux, mask_bits=None)
+    with pytest.raises(ContractError, match=r"earlier version .* Run `dvc repro`"):
+        search(flux.root / "data" / "images" / "g07.fits")
+
+
+def test_one_angle_in_two_samplings_is_searched_as_it_was_packed(
+    embed_survey, params, search, tmp_path, monkeypatch, capsys
+):
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    root = tmp_path / "mixed"
+    images = root / "data" / "images"
+    images.mkdir(parents=True)
+    for number in range(12):
+        coarse = 2 if number % 3 == 0 else 1
+        content = cutout(galaxy(number, SIDE // coarse, coarse * PIXEL), coarse * PIXEL)
+        (images / f"g{number:02d}.fits").write_bytes(content)
+    (root / "data" / "labels.csv").write_text("id,merger\n" + "".join(f"g{one:02d},{one % 2}\n" for one in range(12)))
+    paths = embed_survey(root, params)
+    told = Manifest.load(paths.manifest).sampling
+    assert (told.galaxies, told.one_scale, told.uniform) == (12, True, False)
+    capsys.readouterr()
+    for name in ("g03", "g04"):
+        assert is_found(search(images / f"{name}.fits", paths=paths, top=1)[0], name, 0.99999)
+    assert "its flux times" not in capsys.readouterr().err
 
 
 @pytest.mark.real

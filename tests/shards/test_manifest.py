@@ -31,7 +31,9 @@ def test_round_trip(manifest: Manifest, tmp_path: Path) -> None:
 
 
 def test_flux_has_a_unit(manifest: Manifest, tmp_path: Path) -> None:
-    flux = dataclasses.replace(manifest, dtype="float32", bands=("g", "r", "z"), unit="nanomaggy")
+    flux = dataclasses.replace(
+        manifest, dtype="float32", bands=("g", "r", "z"), unit="nanomaggy", missing_bands="fill", mask_bits=5
+    )
     flux.save(tmp_path / "manifest.json")
     assert Manifest.load(tmp_path / "manifest.json") == flux
 
@@ -40,6 +42,7 @@ def test_the_file_has_the_fixed_fields(manifest: Manifest, tmp_path: Path) -> No
     manifest.save(tmp_path / "manifest.json")
     tree = json.loads((tmp_path / "manifest.json").read_text())
     assert tree["image_shape"] == [3, 8, 8]
+    assert not {"missing_bands", "mask_bits"} & set(tree)  # of flux alone
     assert tree["bands"] == ["red", "green", "blue"]
     assert tree["shards"][1] == {"name": "shard-000002.tar", "count": 2, "sha256": "cd"}
     assert tree["total"] == 5
@@ -69,6 +72,8 @@ def test_missing(tmp_path: Path) -> None:
         ("shards", [{"name": "../shard-000000.tar", "count": 5, "sha256": ""}], "strange names"),
         ("shards", [{"name": "shard-000000.tar", "count": 5}], "TypeError"),
         ("refused", None, "TypeError"),
+        ("missing_bands", "guess", "missing_bands 'guess'"),
+        ("mask_bits", -1, "mask_bits -1"),
     ],
 )
 def test_what_does_not_hold_together_is_told(

@@ -10,7 +10,7 @@ import numpy as np
 from mergerscope.errors import ContractError, QueryError
 from mergerscope.learn.device import pick_device
 from mergerscope.learn.embed import embed_images
-from mergerscope.params import EmbedParams, FluxParams, Params
+from mergerscope.params import EmbedParams, Params
 from mergerscope.paths import Paths
 from mergerscope.progress import console
 from mergerscope.query.flux_cutter import FluxCutter
@@ -60,7 +60,7 @@ def collect(
     Args:
         request: what was asked for.
         paths: of the project.
-        params: how the survey was read and embedded, and so are images from outside.
+        params: how the survey was embedded, and so are images from outside.
         catalog: for positions, bands and unit.
         store: the embeddings.
         rows: (N,) row of each embedded galaxy in the catalogue.
@@ -81,7 +81,7 @@ def collect(
         numbers.append(number)
     galaxies = list(dict.fromkeys(numbers))
     vectors, owner = [store.rows(galaxies)], list(range(len(galaxies)))
-    pictures, refused = _pictures(request, paths, params.flux, catalog)
+    pictures, refused = _pictures(request, paths, catalog)
     if pictures:
         vectors.append(_embedded(pictures, paths, params.embed))
         for number, picture in enumerate(pictures, start=len(galaxies)):
@@ -100,12 +100,10 @@ def _row_of(name: str, store: EmbeddingStore, catalog: Catalog) -> int:
     raise QueryError(f"--id {name} {what}.") from None
 
 
-def _pictures(
-    request: Request, paths: Paths, settings: FluxParams, catalog: Catalog
-) -> tuple[list[Picture], list[Refusal]]:
+def _pictures(request: Request, paths: Paths, catalog: Catalog) -> tuple[list[Picture], list[Refusal]]:
     if not request.images:
         return [], []
-    cut = _cutter(request, Manifest.load(paths.manifest), settings, catalog)
+    cut = _cutter(request, Manifest.load(paths.manifest), catalog)
     pictures, refused = read_pictures(request.images, cut)
     for picture in pictures:
         if picture.note:
@@ -113,7 +111,7 @@ def _pictures(
     return pictures, refused
 
 
-def _cutter(request: Request, manifest: Manifest, settings: FluxParams, catalog: Catalog) -> Cutter:
+def _cutter(request: Request, manifest: Manifest, catalog: Catalog) -> Cutter:
     size = manifest.image_shape[1]
     if manifest.dtype == "uint8":
         return PictureCutter(request.field, size)
@@ -122,8 +120,14 @@ def _cutter(request: Request, manifest: Manifest, settings: FluxParams, catalog:
             f"the shards hold {manifest.dtype} flux in the bands {', '.join(manifest.bands)}, and the catalogue is of "
             "something else. Run `dvc repro`."
         )
-    spec = replace(catalog.flux, mask_bits=settings.mask_bits)
-    packing = FluxPacking(spec, settings.missing_bands == "fill", manifest.binning)
+    # what params.yaml says now may not be what the shards were made with
+    if manifest.missing_bands is None or manifest.mask_bits is None:
+        raise ContractError(
+            "the shards are of an earlier version and do not tell the flux.missing_bands and flux.mask_bits that they "
+            "were made with, by which an image is to be read. Run `dvc repro`."
+        )
+    spec = replace(catalog.flux, mask_bits=manifest.mask_bits)
+    packing = FluxPacking(spec, manifest.missing_bands == "fill", manifest.binning)
     return FluxCutter(packing, manifest.crop, size, manifest.sampling, request.field)
 
 

@@ -20,7 +20,7 @@ __all__ = ["FluxCutter"]
 
 HINTS = {
     "unit": "BUNIT or MAGZERO in a header tell the unit, and flux.zero_point that of a survey without",
-    "missing-band": "give all bands of the survey; flux.missing_bands: fill puts zeros in the place of some",
+    "missing-band": "give all bands of the survey; shards made with flux.missing_bands: fill take zeros for some",
 }
 
 
@@ -37,7 +37,7 @@ class FluxCutter:
     """For a survey of flux; see `mergerscope.query.pictures.Cutter`."""
 
     packing: FluxPacking
-    """Of the survey: its bands, unit, zero point and binning."""
+    """Of the shards: bands, unit, zero point, binning, and what is taken for missing and for masked."""
     crop: float
     """Of the survey."""
     size: int

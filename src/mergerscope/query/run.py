@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from rich.console import Console
 
+from mergerscope.counts import count
 from mergerscope.files import write_text
 from mergerscope.params import Params
 from mergerscope.paths import Paths
@@ -112,5 +113,5 @@ def _show(table: pa.Table, queries: int, out: Path) -> None:
     screen = Console()
     screen.print(tables.as_text(table, queries))
     more = table.num_rows - tables.SHOWN
-    what = f"{more:,} more, and the pictures: " if more > 0 else "table and pictures: "
+    what = f"{count(more)} more, and the pictures: " if more > 0 else "table and pictures: "
     screen.print(f"{what}{out / 'similar.csv'}, {out / 'similar.png'}", highlight=False, markup=False, soft_wrap=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mergerscope.counts import count
 from mergerscope.files import replacing
 from mergerscope.report.images import thumbnail
 from mergerscope.report.style import NIGHT, new_figure, save_png
@@ -46,14 +47,14 @@ def save_contact_sheet(queries: Sequence[Tile], found: Sequence[Tile], path: Pat
     """
     blocks = [(_title("Searched for", len(queries), more[0]), queries), (_title("Found", len(found), more[1]), found)]
     lines = [-(-len(tiles) // COLUMNS) for _, tiles in blocks]
-    heights = [count * SIDE_INCH * 1.2 + TITLE_INCH for count in lines]
+    heights = [rows * SIDE_INCH * 1.2 + TITLE_INCH for rows in lines]
     night = {"figure.facecolor": NIGHT["sky"], "savefig.facecolor": NIGHT["sky"]}
     with new_figure(COLUMNS * SIDE_INCH, sum(heights), **night) as figure:
         parts: Any = figure.subfigures(2, 1, height_ratios=heights)
-        for part, (title, tiles), count in zip(parts, blocks, lines, strict=True):
+        for part, (title, tiles), rows in zip(parts, blocks, lines, strict=True):
             part.set_facecolor(NIGHT["sky"])
             part.suptitle(title, color=NIGHT["ink"], size=9, weight="bold", x=0.01, ha="left")
-            for place, axes in enumerate(np.ravel(part.subplots(count, COLUMNS))):
+            for place, axes in enumerate(np.ravel(part.subplots(rows, COLUMNS))):
                 axes.axis("off")
                 if place < len(tiles):
                     tile = tiles[place]
@@ -65,7 +66,7 @@ def save_contact_sheet(queries: Sequence[Tile], found: Sequence[Tile], path: Pat
 
 
 def _title(what: str, shown: int, more: int) -> str:
-    return f"{what}: {shown + more:,}" + (f", of which the first {shown} are shown" if more else "")
+    return f"{what}: {count(shown + more)}" + (f", of which the first {shown} are shown" if more else "")
 
 
 def _short(name: str) -> str:

@@ -22,6 +22,7 @@ STAGE = "shard"
 """Where a refusal came from, see `Refusal`."""
 # webdataset runs a name that begins with "pipe:" as a command, so a manifest may name nothing but such files.
 SHARD_NAME = re.compile(r"shard-\d{6,}\.tar", re.ASCII)
+FLUX_ONLY = ("missing_bands", "mask_bits")
 UNITS = {"uint8": ("",), "float32": ("nanomaggy", "count")}
 
 
@@ -63,6 +64,10 @@ class Manifest:
     """Of flux, side of the squares of pixels that were summed."""
     sampling: Sampling | None = None
     """Of flux, sizes of pixels on the sky; None where no file tells."""
+    missing_bands: str | None = None
+    """Of flux, ``refuse`` or ``fill``: what became of a galaxy that lacks a band; None in shards of before."""
+    mask_bits: int | None = None
+    """Of flux, the bits of a mask that meant that a pixel holds nothing; None likewise."""
 
     @property
     def total(self) -> int:
@@ -77,6 +82,8 @@ class Manifest:
     def save(self, path: Path) -> None:
         """Write ``path``, new-then-rename; equal manifests give equal bytes."""
         tree = asdict(self) | {"total": self.total, "reasons": self.reasons}
+        if self.dtype == "uint8":
+            tree = {field: value for field, value in tree.items() if field not in FLUX_ONLY}
         write_text(path, json.dumps(tree, indent=1) + "\n")
 
     @classmethod
@@ -111,8 +118,9 @@ class Manifest:
             shards=tuple(ShardEntry(**shard) for shard in tree["shards"]),
             refused=tuple(Refusal(**refusal) for refusal in tree["refused"]),
             unit=tree["unit"],
-            binning=int(tree.get("binning", 1)),  # shards of earlier versions tell neither
+            binning=int(tree.get("binning", 1)),  # shards of earlier versions tell none of these
             sampling=Sampling(**tree["sampling"]) if tree.get("sampling") else None,
+            **{field: tree.get(field) for field in FLUX_ONLY},
         )
 
     def _problem(self, total: int) -> str:
@@ -122,6 +130,8 @@ class Manifest:
             return f"images are {self.dtype} {list(self.image_shape)} with bands {list(self.bands)}"
         if self.unit not in UNITS[self.dtype]:
             return f"unit {self.unit!r} of {self.dtype} images; it may be {' or '.join(map(repr, UNITS[self.dtype]))}"
+        if self.missing_bands not in (None, "refuse", "fill") or not (self.mask_bits is None or self.mask_bits >= 0):
+            return f"missing_bands {self.missing_bands!r} and mask_bits {self.mask_bits!r}"
         if len(set(names)) != len(names) or not all(SHARD_NAME.fullmatch(name) for name in names):
             return f"strange names of shards: {names[:5]}"
         if total != self.total or total + here != self.catalog_rows:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from mergerscope.files import replacing
 from mergerscope.shards.cutout import make_cutout
 from mergerscope.shards.flux_cutout import FluxPacking, make_flux_cutout
 from mergerscope.shards.journal import Finished
@@ -61,15 +62,14 @@ class Task:
 
 
 def pack_shard(store: ImageStore, packing: Packing, task: Task) -> Finished:
-    """Write the shard of ``task``, new-then-rename; images that cannot be used are refused, one by one.
+    """Write the shard of ``task``, whole or not at all; images that cannot be used are refused, one by one.
 
-    No file is written where every one is refused.
+    No file is left where every one is refused.
     """
-    new = task.path.with_name(f"{task.path.name}.new")
     digest, length = hashlib.sha256(), 0
     refused: list[Refusal] = []
     sides: Counter[Sides] = Counter()
-    with new.open("wb", buffering=WRITE_BYTES) as tar:
+    with replacing(task.path) as new, new.open("wb", buffering=WRITE_BYTES) as tar:
         for row, made in zip(task.rows, _cutouts(store, packing, task.rows), strict=True):
             if isinstance(made, ImageRefusedError):
                 refused.append(Refusal(row.id, row.image, STAGE, made.reason, made.detail))
@@ -84,9 +84,8 @@ def pack_shard(store: ImageStore, packing: Packing, task: Task) -> Finished:
         digest.update(tail)
     count = len(task.rows) - len(refused)
     if not count:
-        new.unlink()
+        task.path.unlink()
         return Finished(task.path.name, task.key, 0, "", tuple(refused))
-    new.replace(task.path)
     told = tuple((*pair, number) for pair, number in sorted(sides.items()))
     return Finished(task.path.name, task.key, count, digest.hexdigest(), tuple(refused), told)
 

@@ -157,18 +157,21 @@ def _check_refused(
 def _manifest(
     entries: Sequence[Finished], by_catalog: Sequence[Refusal], packing: Packing, catalog_rows: int
 ) -> Manifest:
-    bands = BANDS if packing.flux is None else packing.flux.spec.bands
+    flux = packing.flux
+    bands = BANDS if flux is None else flux.spec.bands
     return Manifest(
         image_shape=(len(bands), packing.size, packing.size),
-        dtype="uint8" if packing.flux is None else "float32",
+        dtype="uint8" if flux is None else "float32",
         bands=bands,
         crop=packing.crop,
         catalog_rows=catalog_rows,
         shards=tuple(ShardEntry(entry.name, entry.count, entry.sha256) for entry in entries if entry.count),
         refused=(*by_catalog, *(refusal for entry in entries for refusal in entry.refused)),
-        unit="" if packing.flux is None else packing.flux.spec.unit,
-        binning=1 if packing.flux is None else packing.flux.binning,
+        unit="" if flux is None else flux.spec.unit,
+        binning=1 if flux is None else flux.binning,
         sampling=sampling_of(sides for entry in entries for sides in entry.sides),
+        missing_bands=None if flux is None else "fill" if flux.fill else "refuse",
+        mask_bits=None if flux is None else flux.spec.mask_bits,
     )
 
 

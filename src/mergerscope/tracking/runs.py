@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import mlflow
 from mlflow.entities import RunStatus
 
+from mergerscope.counts import plural
 from mergerscope.learn.resume_key import training_key
 from mergerscope.params import Params
 from mergerscope.paths import Paths
@@ -85,7 +86,7 @@ def _note(params: Params, manifest: Manifest) -> str:
     which = "" if params.train.images == "all" else " (the reference mergers alone)"
     target = params.target
     return (
-        f"Encoder trained without labels on {manifest.total:,} images of {channels} x {height} x {width}{which}, "
-        f"objective **{params.objective.name}**. Votes ({target.column} above {target.threshold:g}) serve the "
+        f"Encoder trained without labels on {plural(manifest.total, 'image')} of {channels} x {height} x {width}"
+        f"{which}, objective **{params.objective.name}**. Votes ({target.column} above {target.threshold:g}) serve the "
         "validation folds only. `evaluate`, `rank` and `report` log to this run as well."
     )

@@ -13,6 +13,7 @@ import pytest
 
 from mergerscope.errors import MissingExtraError, SurveyError
 from mergerscope.params import ShardParams
+from mergerscope.shards.manifest import Manifest
 from mergerscope.shards.reader import read_images
 from mergerscope.shards.writer import write_shards
 from mergerscope.survey.flux import hdf5 as hdf5_module
@@ -75,8 +76,12 @@ def test_bands_are_picked_and_ordered(made: Any, hdf5: Maker, tmp_path: Path) ->
     result = made.build(root, bands=("z", "g"))
     catalog = made.catalog(result, tmp_path)
     params = ShardParams(size=16, crop=1.0, workers=1)
-    manifest = write_shards(catalog, root, tmp_path / "s", params, [], scratch=tmp_path / "x")
+    manifest = write_shards(
+        catalog, root, tmp_path / "s", params, [], scratch=tmp_path / "x", missing_bands="fill", mask_bits=4
+    )
     assert manifest.bands == ("z", "g")
+    assert (manifest.missing_bands, manifest.mask_bits) == ("fill", 4)
+    assert Manifest.load(tmp_path / "s" / "manifest.json") == manifest
     np.testing.assert_array_equal(
         read_images(tmp_path / "s", manifest, catalog.ids.tolist()), images_of(root)[:, [2, 0]]
     )
@@ -177,9 +182,6 @@ def bad_file(kind: str, root: Path) -> None:
         elif kind == "short-column":
             file["images"] = images
             file["ra"] = np.zeros(1)
-        elif kind == "no-side":
-            file["images"] = images
-            file["images"].attrs["pixel_arcsec"] = "small"
         elif kind == "words":
             file["images"] = images
             file["ra"] = np.array([b"a", b"b"])
@@ -198,7 +200,7 @@ def bad_file(kind: str, root: Path) -> None:
         ("mixed-sizes", None, 2), ("outside-link", None, None), ("linked-column", "outside-link", 2),
         ("lost-column", "outside-link", 2), ("zip-bomb", None, None), ("position-incomplete", None, 2),
         ("short-column", "wrong-shape", 2), ("words", "wrong-dtype", 2), ("virtual", "outside-link", 12),
-        ("external", "outside-link", 2), ("no-side", "wrong-shape", 2),
+        ("external", "outside-link", 2),
     ],
 )  # fmt: skip
 def test_a_bad_file_is_refused_as_a_whole_and_told(
@@ -210,9 +212,15 @@ def test_a_bad_file_is_refused_as_a_whole_and_told(
     result = made.build(root)
     assert reasons(result.refused) == {"late.h5": reason or kind}
     assert any(note.startswith(f"late.h5 is left out as a whole ({reason or kind})") for note in result.notes)
-    told = re.findall(r"(\d+) galaxies are lost with it", result.refused[0].detail)
+    told = re.findall(r"lost with it: (\d+) galaxies", result.refused[0].detail)
     assert told == ([] if lost is None else [str(lost)])
     assert result.table.num_rows == 12
+
+
+def test_a_file_of_one_galaxy_is_told_as_one(made: Any, hdf5: Maker) -> None:
+    hdf5("late.h5", rows=1, images=np.zeros((1, 3, 16, 16), np.int16))
+    result = made.build(labels(hdf5("images.h5"), "1000,1"))
+    assert result.refused[0].detail.endswith("; lost with it: 1 galaxy")
 
 
 def test_only_bad_files_are_an_error(made: Any, hdf5: Maker) -> None:
@@ -244,6 +252,24 @@ def test_the_side_of_a_pixel_may_be_told(hdf5: Maker) -> None:
         file["images"].attrs["pixel_arcsec"] = 0.262
     with ImageStore(root) as images, FluxStore(images, ANY) as store:
         assert [found.pixel_arcsec for _, found in store.read_many(["images.h5::0"])] == [0.262]
+
+
+@pytest.mark.parametrize(("told", "side"), [
+    (np.array([0.25]), 0.25), (np.array([[2]], np.uint8), 2.0), (np.float32(0.25), 0.25), (1, 1.0),
+    ("small", None), ("0.25", None), (True, None), (np.array([0.25, 0.25]), None), (np.zeros(0), None), (0, None),
+    (-0.25, None), (np.nan, None), (np.inf, None), (1j, None), (h5py.Empty("f4"), None),
+])  # fmt: skip
+def test_a_side_that_is_none_costs_no_galaxy(made: Any, hdf5: Maker, told: Any, side: float | None) -> None:
+    root = labels(hdf5(), "1000,1")
+    with h5py.File(root / "images.h5", "a") as file:
+        file["images"].attrs["pixel_arcsec"] = told
+    with ImageFile(root / "images.h5") as read:
+        assert read.pixel_arcsec == side
+    result = made.build(root)
+    assert (result.table.num_rows, list(result.refused)) == (12, [])
+    said = [note for note in result.notes if "pixel_arcsec" in note]
+    assert len(said) == (side is None)
+    assert all("in 1 file, the first images.h5," in note for note in said)
 
 
 def test_any_rows_in_the_order_of_the_file(hdf5: Maker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ import numpy as np
 from mergerscope.survey.fields import MOST_REDDENING
 from mergerscope.survey.flux.bands import band_of_file, band_order, header_band, plane_names
 from mergerscope.survey.flux.image import COUNT, MAX_PIXELS, NANOMAGGY, FluxImage, FluxSpec, Planes
-from mergerscope.survey.flux.masks import Veil, kind_of, veil_of, veils_over
+from mergerscope.survey.flux.masks import Veil, extension_kind, veil_of, veils_over
 from mergerscope.survey.flux.pixel import pixel_arcsec_of
 from mergerscope.survey.flux.position import centre_of
 from mergerscope.survey.flux.units import nanomaggies_per_unit
@@ -171,7 +171,7 @@ def _planes(
 ) -> Iterator[_Plane]:
     primary = hdus[0].header
     for hdu, shape in _images(hdus):
-        if kind_of(hdu.header) != "flux":
+        if extension_kind(hdu.header) != "flux":
             continue
         found.count += prod(shape[:-2])
         if found.count > MAX_BANDS:
@@ -199,7 +199,7 @@ def _planes(
 
 def _veils(name: str, hdus: Any, length: int, spec: FluxSpec, found: _Found) -> Iterator[Veil]:
     for hdu, shape in _images(hdus):
-        kind, header = kind_of(hdu.header), hdu.header
+        kind, header = extension_kind(hdu.header), hdu.header
         if kind not in ("weights", "bits"):
             continue
         found.masked += prod(shape)

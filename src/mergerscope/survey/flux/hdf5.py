@@ -76,6 +76,9 @@ class ImageFile:
             self._check()
             self.bands = self._bands()
             self.pixel_arcsec = self._pixel_arcsec()
+            """Side of a pixel on the sky; None where the file tells none that can be one, for it is a hint."""
+            self.strange_side = self.pixel_arcsec is None and "pixel_arcsec" in self._images.attrs
+            """Whether it tells something that is none."""
         except BaseException:
             self._file.close()
             raise
@@ -205,17 +208,12 @@ class ImageFile:
             raise ImageRefusedError("wrong-shape", f"{self.name}: `bands` names {', '.join(texts)} for {count} bands")
         return bands
 
-
     def _pixel_arcsec(self) -> float | None:
-        told = self._images.attrs.get("pixel_arcsec")
-        if told is None:
+        told = np.asarray(self._images.attrs.get("pixel_arcsec"))
+        if told.size != 1 or told.dtype.kind not in "iuf":
             return None
-        side = float(told) if isinstance(told, (int, float, np.number)) else np.nan
-        if not 0 < side < LARGEST:
-            raise ImageRefusedError(
-                "wrong-shape", f"{self.name}: `pixel_arcsec` of images is {told!r} and no side of a pixel on the sky"
-            )
-        return side
+        side = float(told.item())
+        return side if 0 < side < LARGEST else None
 
 
 def _brief(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Kind", "Veil", "kind_of", "veil_of", "veils_over"]
+__all__ = ["Kind", "Veil", "extension_kind", "veil_of", "veils_over"]
 
 Kind = Literal["flux", "weights", "bits", "other"]
 
@@ -47,7 +47,7 @@ class Veil:
     """(H, W), row 0 at the top."""
 
 
-def kind_of(header: Mapping[str, Any]) -> Kind:
+def extension_kind(header: Mapping[str, Any]) -> Kind:
     """Return what an image extension holds."""
     for kind, names in KINDS.items():
         # IMAGETYP has other uses as well: SKY may be the type of an exposure

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mergerscope.counts import plural
 from mergerscope.errors import SurveyError
 from mergerscope.survey.fields import FieldError, parse_position, parse_reddening
 from mergerscope.survey.flux.hdf5 import ImageFile, hdf5_files
@@ -35,7 +36,7 @@ def open_hdf5(root: Path, target: str) -> Labelled:
     names = hdf5_files(root)
     if not names:
         raise SurveyError(f"{root} has no HDF5 file (.h5 or .hdf5).")
-    usable, refused = _usable(root, names)
+    usable, refused, strange = _usable(root, names)
     if not usable:
         raise SurveyError(f"{root} has no HDF5 file that can be used. The first, {refused[0].source}, was refused "
                           f"({refused[0].reason}): {refused[0].detail}.")  # fmt: skip
@@ -47,18 +48,24 @@ def open_hdf5(root: Path, target: str) -> Labelled:
             yield from _galaxies(root, name, inds=inds)
 
     notes = [f"{one.source} is left out as a whole ({one.reason}): {one.detail}" for one in refused]
+    if strange:
+        notes.append(f"`pixel_arcsec` of images is no side of a pixel on the sky in {plural(len(strange), 'file')}, "
+                     f"the first {strange[0]}, and is not used; give one number, in arc seconds")  # fmt: skip
     if not inds:
         notes.append("ids are made of file and row, for `inds` is missing or names a galaxy twice")
     return open_labelled(root, target, "hdf5", Source(items, tuple(notes)))
 
 
-def _usable(root: Path, names: list[str]) -> tuple[list[str], list[Refusal]]:
+def _usable(root: Path, names: list[str]) -> tuple[list[str], list[Refusal], list[str]]:
+    """Return the files that can be used, the others, and those of the first whose side of a pixel is strange."""
     usable: list[str] = []
+    strange: list[str] = []
     refused: list[Refusal] = []
     first: tuple[str, tuple[int, int, int], tuple[str, ...]] | None = None
     for name in names:
         try:
             with ImageFile(root / name) as file:
+                strange_side = file.strange_side
                 for column in ("ra", "dec", "ebv", "inds"):
                     file.column(column)  # whole, for its damage would show in the middle of a survey
                 if (file.column("ra", 0, 1) is None) != (file.column("dec", 0, 1) is None):
@@ -72,11 +79,12 @@ def _usable(root: Path, names: list[str]) -> tuple[list[str], list[Refusal]]:
                     )  # fmt: skip
         except ImageRefusedError as problem:
             lost = None if problem.reason == "zip-bomb" else _rows_of(root / name)
-            more = "" if lost is None else f"; {lost} galaxies are lost with it"
+            more = "" if lost is None else f"; lost with it: {plural(lost, 'galaxy', 'galaxies')}"
             refused.append(Refusal(Path(name).stem, name, "catalog", problem.reason, problem.detail + more))
         else:
             usable.append(name)
-    return usable, refused
+            strange += [name] * strange_side
+    return usable, refused, strange
 
 
 def _rows_of(path: Path) -> int | None:
