@@ -66,8 +66,8 @@ wire: $(STAMP) ## Write the code that each stage imports into dvc.yaml
 	python tools/wire.py
 
 .PHONY: bench
-bench: $(STAMP) ## Measure speed: one line a figure
-	python -m benchmarks
+bench: $(STAMP) ## Measure speed, a line a figure (an hour); BENCH="bench_rank bench_embed" takes some
+	python -m benchmarks $(BENCH)
 
 .PHONY: ui
 ui: $(STAMP) ## Open the MLflow UI on the runs and models

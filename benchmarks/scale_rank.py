@@ -1,6 +1,6 @@
 """Every ranker on millions of embeddings: ``python -m benchmarks.scale_rank [--galaxies N] [--rankers ...]``.
 
-Not part of ``python -m benchmarks``: 3.5 million take 3.6 GB of disk and minutes. The embeddings are made up, with a
+``python -m benchmarks`` ends with it, at a million and at 3.5 million, which take 3.6 GB of disk. The embeddings are made up, with a
 falling spectrum, a common mean, and 1% mergers of eight kinds that lie a little apart; some of them are references.
 Each ranker runs in a process of its own, which opens the store, scores, and orders; its peak memory is the
 process's. In the same process, in turn with the scoring, all files are read once from the first to the last byte: the
