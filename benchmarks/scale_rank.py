@@ -1,8 +1,8 @@
 """Every ranker on millions of embeddings: ``python -m benchmarks.scale_rank [--galaxies N] [--rankers ...]``.
 
-``python -m benchmarks`` ends with it, at a million and at 3.5 million, which take 3.6 GB of disk. The embeddings are made up, with a
-falling spectrum, a common mean, and 1% mergers of eight kinds that lie a little apart; some of them are references.
-Each ranker runs in a process of its own, which opens the store, scores, and orders; its peak memory is the
+``python -m benchmarks`` ends with it, at a million and at 3.5 million, which take 3.6 GB of disk. The embeddings are
+made up, with a falling spectrum, a common mean, and 1% mergers of eight kinds that lie a little apart; some of them are
+references. Each ranker runs in a process of its own, which opens the store, scores, and orders; its peak memory is the
 process's. In the same process, in turn with the scoring, all files are read once from the first to the last byte: the
 ratio of both is printed, with the file in the page cache for both. ``mean_cosine`` repeats that and gives the median.
 The first 10,000 of a slice are compared with those of a ranking in float64 that is written down as plainly as can be.
