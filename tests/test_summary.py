@@ -79,6 +79,20 @@ def test_where_the_report_is_stands_below(tmp_path, capsys):
     assert f"report: {paths.report}" in capsys.readouterr().out
 
 
+def test_the_ranker_that_ordered_the_list_is_named(tmp_path, capsys):
+    """Over all known mergers it may be another than the one that was judged."""
+    paths = Paths(tmp_path)
+    for file, content in (
+        (paths.evaluate_results / "metrics.json", METRICS),
+        (paths.rank_results / "choice.json", {"ranker": "density", "references": 75}),
+        (paths.rank_results / "candidates.csv", []),
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content), encoding="utf-8")
+    print_summary(paths, Params())
+    assert "candidates.csv, in the order of density over all 75 known mergers" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("tree", "said"), [
     ({}, None),
     ({"rank": {"ranker": "mean_cosine"}}, None),

@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from mergerscope.counts import plural
 from mergerscope.errors import ContractError, MissingInputError
 from mergerscope.params import Params
 from mergerscope.paths import Paths
@@ -44,11 +45,24 @@ def print_summary(paths: Paths, params: Params) -> None:
         raise ContractError(f"{file} is no table to sum up ({error!r}): run `mergerscope evaluate` again.") from error
     console = Console()
     console.print(table)
-    for what, path in (("report", paths.report), ("candidates", paths.rank_results / "candidates.csv")):
+    listed = paths.rank_results / "candidates.csv"
+    for what, path, note in (("report", paths.report, ""), ("candidates", listed, _ordered_by(paths))):
         if path.is_file():
-            console.print(f"{what}: {path}", soft_wrap=True, highlight=False, markup=False)
+            console.print(f"{what}: {path}{note}", soft_wrap=True, highlight=False, markup=False)
     for line in _out_of_date(paths, params, metrics, selected):
         console.print(f"out of date: {line}. Run `dvc repro`.", soft_wrap=True, highlight=False, markup=False)
+
+
+def _ordered_by(paths: Paths) -> str:
+    """Say which ranker ordered the list: over all known mergers it may be another than over the references alone."""
+    file = paths.rank_results / "choice.json"
+    if not file.is_file():
+        return ""
+    try:
+        choice = json.loads(file.read_text(encoding="utf-8"))
+        return f", in the order of {choice['ranker']} over all {plural(choice['references'], 'known merger')}"
+    except (ValueError, KeyError, TypeError) as error:
+        raise ContractError(f"{file} cannot be read ({error!r}). Run `mergerscope rank` again.") from error
 
 
 def _out_of_date(

@@ -196,3 +196,10 @@ def test_what_was_imported_is_taken_only_as_asked_for(packed, params, tmp_path):
     store = EmbeddingStore.open(tmp_path / "work")
     np.testing.assert_array_equal(store.rows(range(30)), EmbeddingStore.open(packed.imported).rows(range(30)))
     assert store.origin == "zoobot"
+
+
+def test_vectors_that_are_replaced_are_named(packed, params, tmp_path, capsys):
+    _, meta = take(packed, params, table(), tmp_path)
+    assert "replaced" not in capsys.readouterr().err
+    take(packed, params, table(values=VALUES + 1), tmp_path)
+    assert f"zoobot ({meta['origin']['digest']}), which was there, is replaced" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -62,11 +63,23 @@ def run(paths: Paths, params: Params, request: Request) -> None:
                     batches(file, columns), total, rows, request.file.name, request.subset, params.shard.max_refused,
                     advance,
                 )
+            before = _name_of(paths)
             digest = _write(paths, file, columns, checked, rows, by_shard, request)
     except (pa.ArrowException, OSError) as error:
         raise ContractError(f"{request.file} cannot be read as Parquet: {error}. In lists of a fixed size no row may "
                             "be null; else write the file anew.") from None
+    if before is not None:
+        console.print(f"import: {before}, which was there, is replaced", highlight=False, markup=False, soft_wrap=True)
     _tell(paths, checked, rows, request, digest)
+
+
+def _name_of(paths: Paths) -> str | None:
+    """Return name and digest of the vectors that are there."""
+    try:
+        origin = json.loads((paths.imported / "meta.json").read_text(encoding="utf-8"))["origin"]
+        return f"{origin['name']} ({origin['digest']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _write(

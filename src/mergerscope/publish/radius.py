@@ -29,7 +29,7 @@ def parse_radius(text: str) -> float:
         raise ValueError(f"{text!r} is no angle: give a number and a unit, such as 3arcsec")
     number, unit = float(written[1]), written[2]
     if not unit:
-        raise ValueError(f"{text!r} has no unit: write {number:g}arcsec, {number:g}arcmin or {number:g}deg")
+        raise ValueError(f"{text!r} has no unit: write {number:g}arcsec; mas, arcmin and deg are known too")
     if unit.lower() not in UNITS:
         raise ValueError(f"{unit!r} is no unit of angle: write arcsec, arcmin, deg or mas")
     radius = number * UNITS[unit.lower()]

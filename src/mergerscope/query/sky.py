@@ -34,8 +34,8 @@ def parse_position(text: str) -> tuple[float, float]:
         else:
             place = SkyCoord(" ".join(words), unit=(units.hourangle, units.deg), frame="icrs")
             ra, dec = float(place.ra.deg), float(place.dec.deg)
-    except (ValueError, TypeError, units.UnitsError) as error:
-        raise QueryError(f"--position {text!r} cannot be read ({error}): {EXAMPLES}.") from None
+    except (ValueError, TypeError, units.UnitsError):
+        raise QueryError(f"--position {text!r} is not a right ascension and a declination: {EXAMPLES}.") from None
     if not (0 <= ra <= 360 and -90 <= dec <= 90):
         raise QueryError(f"--position {text!r}: right ascension lies in 0...360 and declination in -90...90 degrees, "
                          f"got {ra:g} and {dec:g}.")
