@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
 from PIL import Image
 
 from mergerscope.params import Params, Searched, parse_params, with_values
 from mergerscope.paths import Paths
 from mergerscope.tracking.parameters import model_parameters
+from mergerscope.tracking.run import Run
 from mergerscope.tracking.store import experiment_id, initialise
 from mergerscope.tracking.study_runs import LONGEST, StudyRuns
 
@@ -194,6 +197,23 @@ def test_two_processes_that_open_at_once_share_one_parent(paths: Paths, tmp_path
     assert len(found) == 2
     assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {ids[0]}
     assert {run.info.status for run in found.values()} == {"FINISHED"}
+
+
+def test_parameters_that_another_process_is_logging_are_logged_again(
+    paths: Paths, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, refused = Run.log_parameters, []
+
+    def refuse_once(run: Run, parameters: Mapping[str, str]) -> None:
+        if not refused:
+            refused.append(run.id)
+            raise MlflowException("UNIQUE constraint failed: params.key, params.run_uuid")
+        log(run, parameters)
+
+    monkeypatch.setattr(Run, "log_parameters", refuse_once)
+    study = StudyRuns.open(paths, "raced", params, SPACE)
+    assert refused == [study.id]
+    assert runs(paths)[study.id].data.params["space.views.strength"] == "0.0 to 1.0"
 
 
 def test_what_a_killed_process_leaves_is_taken_up(paths: Paths, params: Params) -> None:

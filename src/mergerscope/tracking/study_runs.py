@@ -31,6 +31,7 @@ CONTINUES_TAG = "mergerscope.continues"
 """On a parent that stands for another one, which this store does not hold."""
 
 SETTLE_S = 0.5
+TRIES = 3
 
 LONGEST = 500
 """Characters of a parameter's value: what every MLflow server takes."""
@@ -88,14 +89,26 @@ class StudyRuns:
         found = cls(client, known.info.run_id, params, tags)
         told = {f"space.{name}": _shortened(str(entry)) for name, entry in space.items()}
         wanted = {name: _shortened(value) for name, value in model_parameters(params).items()} | told
-        # A parameter cannot change, and the first start of the study is what the parent tells of.
-        found._parent.log_parameters({name: value for name, value in wanted.items() if name not in known.data.params})
+        found._log_missing(wanted)
         return found
 
     @property
     def id(self) -> str:
         """Of the parent run."""
         return self._parent.id
+
+    def _log_missing(self, wanted: Mapping[str, str]) -> None:
+        # A parameter cannot change, and the first start of the study is what the parent tells of.
+        for attempt in range(1, TRIES + 1):
+            there = self._client.get_run(self.id).data.params
+            try:
+                self._parent.log_parameters({name: value for name, value in wanted.items() if name not in there})
+                return
+            except MlflowException:
+                # Of processes that log the same ones at the same moment, the store refuses all but one.
+                if attempt == TRIES:
+                    raise
+                time.sleep(SETTLE_S)
 
     def begin(self, trial: int, values: Mapping[str, Any], params: Params | None = None, attempt: int = 0) -> Run:
         """Begin the child run of a trial.
